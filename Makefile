@@ -1,0 +1,75 @@
+# HeraldLB. Two commands on a fresh machine: `make demo` runs the main job, `make test` passes all tests.
+# Tests and demo need root and Debian: they start a real Kubernetes in network namespaces of their own.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LAB := $(BIN)/python -m tests.lab
+PYTEST := $(BIN)/pytest
+CODE := lb_controller speaker tests
+
+.PHONY: help setup lock crds format check fast test e2e demo lab-up lab-down bench image clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Python environment in .venv, from the hash-checked lock file
+$(STAMP): requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "HeraldLB needs Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python lacks venv: apt-get install python3-venv"; exit 1; }
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe
+lock: setup ## pin dependencies anew: requirements.lock (image) and requirements-dev.lock
+	$(PIP_COMPILE) --extra announcer -o requirements.lock pyproject.toml
+	$(PIP_COMPILE) --extra announcer --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+crds: ## copy crds/ into the chart
+	mkdir -p charts/heraldlb/files/crds
+	cp crds/*.yaml charts/heraldlb/files/crds/
+
+format: setup ## format the code
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+check: setup ## format, lint, types, import contracts, fast tests, chart
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(LAB) build helm
+	$(PYTEST) -q -m 'not e2e' tests
+
+fast: setup ## only the fast tests
+	$(PYTEST) -q -m 'not e2e' --ignore=tests/unit/chart tests
+
+test: check e2e ## everything that CI runs: check, then the tests on a real Kubernetes (root)
+
+e2e: setup ## tests on a real Kubernetes in network namespaces (root)
+	$(PYTEST) -m e2e tests/e2e
+
+demo: setup ## the main job on a real Kubernetes, shown step by step (root; KEEP=1 leaves it running)
+	$(BIN)/python -m tests.lab.demo
+
+lab-up: setup ## start the lab: a Kubernetes of three nodes, a router, a client (root)
+	$(LAB) up --router
+
+lab-down: setup ## remove the lab and everything it made
+	$(LAB) down
+
+bench: setup ## benchmarks: figures and ratios, printed
+	$(BIN)/python -m tests.bench
+
+image: setup ## build the container image without Docker; prints its tag
+	$(LAB) build image
+
+clean: ## remove what make setup and the tools made in the checkout
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

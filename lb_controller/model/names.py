@@ -1,0 +1,61 @@
+"""Every public string: API groups, kinds, annotations, labels, condition types. Decided here and nowhere else.
+
+HeraldLB reads two sets of names for one model: its own group and annotations, and MetalLB's, so that MetalLB's
+manifests work unchanged. Where several annotations say the same thing, the first of the listed keys wins.
+"""
+
+from typing import Final
+
+GROUP: Final = "heraldlb.io"
+VERSION: Final = "v1beta1"
+METALLB_GROUP: Final = "metallb.io"
+
+FIELD_MANAGER_CONTROLLER: Final = "heraldlb-controller"
+FIELD_MANAGER_SPEAKER: Final = "heraldlb-speaker"
+
+KIND_IP_ADDRESS_POOL: Final = "IPAddressPool"
+KIND_L2_ADVERTISEMENT: Final = "L2Advertisement"
+KIND_BGP_ADVERTISEMENT: Final = "BGPAdvertisement"
+KIND_BGP_PEER: Final = "BGPPeer"
+KIND_BFD_PROFILE: Final = "BFDProfile"
+KIND_COMMUNITY: Final = "Community"
+
+# Plural resource names, as they stand in URLs and RBAC rules.
+PLURALS: Final = {
+    KIND_IP_ADDRESS_POOL: "ipaddresspools",
+    KIND_L2_ADVERTISEMENT: "l2advertisements",
+    KIND_BGP_ADVERTISEMENT: "bgpadvertisements",
+    KIND_BGP_PEER: "bgppeers",
+    KIND_BFD_PROFILE: "bfdprofiles",
+    KIND_COMMUNITY: "communities",
+}
+
+# Annotations on Services. Order is precedence: ours, MetalLB's, MetalLB's deprecated prefix.
+ANNOTATION_ADDRESS_POOL: Final = (
+    "heraldlb.io/address-pool",
+    "metallb.io/address-pool",
+    "metallb.universe.tf/address-pool",
+)
+ANNOTATION_ADDRESSES: Final = (
+    "heraldlb.io/loadBalancerIPs",
+    "metallb.io/loadBalancerIPs",
+    "metallb.universe.tf/loadBalancerIPs",
+)
+ANNOTATION_SHARING_KEY: Final = (
+    "heraldlb.io/allow-shared-ip",
+    "metallb.io/allow-shared-ip",
+    "metallb.universe.tf/allow-shared-ip",
+)
+DEPRECATED_PREFIX: Final = "metallb.universe.tf/"
+ANNOTATION_ASSIGNED_FROM_POOL: Final = "heraldlb.io/assigned-from-pool"
+
+CONDITION_ASSIGNED: Final = "heraldlb.io/Assigned"
+CONDITION_ANNOUNCED: Final = "heraldlb.io/Announced"
+# Condition on our own objects: the object was understood and is in use.
+CONDITION_ACCEPTED: Final = "Accepted"
+
+LABEL_EXCLUDE_NODE: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
+LABEL_HOSTNAME: Final = "kubernetes.io/hostname"
+LABEL_SERVICE_NAME: Final = "kubernetes.io/service-name"
+NODE_CONDITION_READY: Final = "Ready"
+NODE_CONDITION_NETWORK_UNAVAILABLE: Final = "NetworkUnavailable"

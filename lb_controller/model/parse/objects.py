@@ -1,0 +1,234 @@
+"""One custom resource each: pool, L2Advertisement, BGPAdvertisement, BGPPeer, BFDProfile, Community.
+
+Each function reads one object alone; rules between objects stand in `config`. Field meanings: MetalLB's.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lb_controller.model import names
+from lb_controller.model.address import AddressRange, parse_range
+from lb_controller.model.config import (
+    BFDProfile,
+    BGPAdvertisement,
+    L2Advertisement,
+    NodePreference,
+    Origin,
+    Pool,
+    PoolSelection,
+    ServiceAllocation,
+    SharingScope,
+)
+from lb_controller.model.parse.problems import Problem
+from lb_controller.model.parse.reader import Reader
+
+_LARGEST = 2**32 - 1
+_STANDARD = re.compile(r"\d{1,5}:\d{1,5}")
+_LARGE = re.compile(r"large:\d{1,10}:\d{1,10}:\d{1,10}")
+
+
+@dataclass(frozen=True, slots=True)
+class RawObject:
+    """A custom resource as it was decoded: its kind, the API group that it came from, the whole mapping."""
+
+    kind: str
+    origin: Origin
+    body: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        metadata = self.body.get("metadata")
+        found = metadata.get("name") if isinstance(metadata, Mapping) else None
+        return found if isinstance(found, str) else ""
+
+    @property
+    def age_key(self) -> tuple[str, str]:
+        """Sorts the older first, then by name: the older keeps what two objects claim."""
+        metadata = self.body.get("metadata")
+        created = metadata.get("creationTimestamp") if isinstance(metadata, Mapping) else None
+        return (created if isinstance(created, str) else "", self.name)
+
+    def reader(self, problems: list[Problem]) -> Reader:
+        """A reader of spec."""
+        about = (self.kind, self.name, self.origin)
+        return Reader(self.body.get("spec") or {}, "spec", about, problems)
+
+    def labels(self) -> Mapping[str, str]:
+        metadata = self.body.get("metadata")
+        found = metadata.get("labels") if isinstance(metadata, Mapping) else None
+        if not isinstance(found, Mapping):
+            return {}
+        return {str(key): str(value) for key, value in found.items()}
+
+
+def pool(raw: RawObject, problems: list[Problem]) -> Pool | None:
+    """An IPAddressPool, or None when its addresses cannot be used."""
+    before = len([p for p in problems if p.severity == "Error"])
+    spec = raw.reader(problems)
+    ranges = _ranges(raw, spec)
+    scope = spec.text("sharingScope", _default_scope(raw.origin))
+    if scope not in list(SharingScope):
+        spec.wrong("sharingScope", f"{scope!r} is neither Namespace nor Cluster")
+        scope = SharingScope.NAMESPACE
+    found = Pool(
+        name=raw.name,
+        ranges=ranges,
+        auto_assign=spec.flag("autoAssign", True),
+        avoid_buggy_ips=spec.flag("avoidBuggyIPs", False),
+        allocation=_allocation(spec.sub("serviceAllocation")) if spec.has("serviceAllocation") else None,
+        sharing_scope=SharingScope(scope),
+        labels=raw.labels(),
+        origin=raw.origin,
+    )
+    return found if len([p for p in problems if p.severity == "Error"]) == before else None
+
+
+def _default_scope(origin: Origin) -> str:
+    return SharingScope.NAMESPACE if origin is Origin.HERALDLB else SharingScope.CLUSTER
+
+
+def _ranges(raw: RawObject, spec: Reader) -> tuple[AddressRange, ...]:
+    kept: list[AddressRange] = []
+    for index, text in enumerate(spec.items("addresses")):
+        field = f"addresses[{index}]"
+        if not isinstance(text, str):
+            spec.wrong(field, "must be text: a CIDR or FIRST-LAST")
+            continue
+        try:
+            part = parse_range(text, host_bits=raw.origin is Origin.METALLB)
+        except ValueError as error:
+            spec.wrong(field, str(error))
+            continue
+        if "/" in text and text.strip().partition("/")[0] != str(part.first) and raw.origin is Origin.METALLB:
+            spec.warn(field, f"{text.strip()!r} has host bits set; read as {part}, as MetalLB does")
+        if other := next((other for other in kept if other.overlaps(part)), None):
+            spec.wrong(field, f"{text.strip()!r} overlaps {other} of the same pool; remove one")
+            continue
+        kept.append(part)
+    if not spec.items("addresses"):
+        spec.wrong("addresses", "is empty; write at least one CIDR or range")
+    return tuple(kept)
+
+
+def _allocation(spec: Reader) -> ServiceAllocation:
+    return ServiceAllocation(
+        priority=spec.number("priority", 0, 2**31 - 1) or 0,
+        namespaces=frozenset(spec.texts("namespaces")),
+        namespace_selectors=spec.selectors("namespaceSelectors"),
+        service_selectors=spec.selectors("serviceSelectors"),
+    )
+
+
+def _selection(spec: Reader) -> PoolSelection:
+    return PoolSelection(frozenset(spec.texts("ipAddressPools")), spec.selectors("ipAddressPoolSelectors"))
+
+
+def l2_advertisement(raw: RawObject, problems: list[Problem]) -> L2Advertisement | None:
+    """An L2Advertisement, or None when a field cannot be used."""
+    before = len(problems)
+    spec = raw.reader(problems)
+    preferences = []
+    for reader in spec.subs("preferredNodeSelectors"):
+        weight = reader.number("weight", 1, 100)
+        selector = reader.sub("preference").selector()
+        if weight is None and not reader.has("weight"):
+            reader.wrong("weight", "is missing; write a number from 1 to 100")
+        if weight is not None and selector is not None:
+            preferences.append(NodePreference(weight, selector))
+    found = L2Advertisement(
+        name=raw.name,
+        pools=_selection(spec),
+        node_selectors=spec.selectors("nodeSelectors"),
+        service_selectors=spec.selectors("serviceSelectors"),
+        interfaces=frozenset(spec.texts("interfaces")),
+        preferences=tuple(preferences),
+        origin=raw.origin,
+    )
+    return found if len(problems) == before else None
+
+
+def bgp_advertisement(raw: RawObject, aliases: Mapping[str, str], problems: list[Problem]) -> BGPAdvertisement | None:
+    """A BGPAdvertisement with its community aliases resolved, or None when a field cannot be used."""
+    before = len(problems)
+    spec = raw.reader(problems)
+    v4, v6 = spec.number("aggregationLength", 1, 32), spec.number("aggregationLengthV6", 1, 128)
+    found = BGPAdvertisement(
+        name=raw.name,
+        pools=_selection(spec),
+        aggregation_length=32 if v4 is None else v4,
+        aggregation_length_v6=128 if v6 is None else v6,
+        local_pref=spec.number("localPref", 0, _LARGEST),
+        communities=frozenset(_communities(spec, aliases)),
+        node_selectors=spec.selectors("nodeSelectors"),
+        service_selectors=spec.selectors("serviceSelectors"),
+        peers=frozenset(spec.texts("peers")),
+        as_path_prepend=spec.number("asPathPrepend", 1, 10) or 0,
+        origin=raw.origin,
+    )
+    if found.service_selectors and (found.aggregation_length, found.aggregation_length_v6) != (32, 128):
+        spec.wrong("serviceSelectors", "cannot stand beside an aggregation length; an aggregate is for whole pools")
+    return found if len(problems) == before else None
+
+
+def _communities(spec: Reader, aliases: Mapping[str, str]) -> list[str]:
+    kept = []
+    for index, text in enumerate(spec.texts("communities")):
+        value = aliases.get(text, text)
+        if wrong := community_problem(value):
+            unknown = f"{text!r} is no alias of any Community object, and {wrong}"
+            spec.wrong(f"communities[{index}]", unknown)
+        else:
+            kept.append(value)
+    return kept
+
+
+def community_problem(value: str) -> str | None:
+    """Why the text is no community value, or None: `A:B` (two 16-bit numbers) or `large:A:B:C` (three of 32 bits)."""
+    if _STANDARD.fullmatch(value):
+        if all(int(part) <= 0xFFFF for part in value.split(":")):
+            return None
+        return f"{value!r} has a number above 65535"
+    if _LARGE.fullmatch(value):
+        if all(int(part) <= _LARGEST for part in value.split(":")[1:]):
+            return None
+        return f"{value!r} has a number above {_LARGEST}"
+    return f"{value!r} is not a community; write 65000:1 or large:65000:1:2"
+
+
+def bfd_profile(raw: RawObject, problems: list[Problem]) -> BFDProfile | None:
+    """A BFDProfile, or None when a field cannot be used. Intervals are in milliseconds."""
+    before = len(problems)
+    spec = raw.reader(problems)
+    found = BFDProfile(
+        name=raw.name,
+        detect_multiplier=spec.number("detectMultiplier", 2, 255),
+        receive_interval_ms=spec.number("receiveInterval", 10, 60000),
+        transmit_interval_ms=spec.number("transmitInterval", 10, 60000),
+        echo_interval_ms=spec.number("echoInterval", 10, 60000),
+        echo_mode=spec.flag("echoMode", False),
+        passive_mode=spec.flag("passiveMode", False),
+        minimum_ttl=spec.number("minimumTtl", 1, 254),
+        origin=raw.origin,
+    )
+    return found if len(problems) == before else None
+
+
+def community_aliases(raw: RawObject, problems: list[Problem]) -> dict[str, str]:
+    """The aliases of one Community object; bad entries are left out."""
+    aliases: dict[str, str] = {}
+    for reader in raw.reader(problems).subs("communities"):
+        name, value = reader.text("name"), reader.text("value")
+        if not name:
+            reader.wrong("name", "is missing; name the alias")
+        elif wrong := community_problem(value):
+            reader.wrong("value", wrong)
+        elif name in aliases:
+            reader.wrong("name", f"the alias {name!r} stands twice; remove one")
+        else:
+            aliases[name] = value
+    return aliases
+
+
+KINDS = tuple(names.PLURALS)

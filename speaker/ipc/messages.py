@@ -1,0 +1,118 @@
+"""What the speaker's three processes say to each other over Unix sockets: values, tagged by `type`, JSON on the wire.
+
+Towards the announcers everything is declarative: a Snapshot replaces what was said before, a Delta changes it. The
+receiver keeps its last state while the speaker is away. Towards the speaker: reports of what is, sent on change, and
+counters. Addresses travel as text, as in the API.
+"""
+
+import msgspec
+
+# --- speaker -> announcer (layer 2)
+
+
+class LinkAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="link-announcement"):
+    """One address and the ranked nodes that may own it.
+
+    `interfaces` None means all; `fresh`: the address was never announced before.
+    """
+
+    address: str
+    candidates: tuple[str, ...]
+    interfaces: tuple[str, ...] | None = None
+    fresh: bool = False
+
+
+class LinkSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag="link-snapshot"):
+    """All announcements; everything else is withdrawn. `members`: every node that runs an announcer on this link."""
+
+    node: str
+    members: tuple[str, ...]
+    announcements: tuple[LinkAnnouncement, ...]
+
+
+class LinkDelta(msgspec.Struct, frozen=True, kw_only=True, tag="link-delta"):
+    """Announcements that are new or changed, and addresses no longer announced. `members` None: unchanged."""
+
+    changed: tuple[LinkAnnouncement, ...] = ()
+    removed: tuple[str, ...] = ()
+    members: tuple[str, ...] | None = None
+
+
+# --- announcer -> speaker
+
+
+class LinkState(msgspec.Struct, frozen=True, kw_only=True, tag="link-state"):
+    """The addresses that this node owns now, each with the interfaces where it answers."""
+
+    owned: dict[str, tuple[str, ...]]
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True, tag="counters"):
+    """Counters and gauges since the process began: name -> label value ("" for none) -> value."""
+
+    values: dict[str, dict[str, float]]
+
+
+# --- speaker -> BGP supervisor
+
+
+class Peer(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-peer"):
+    """One BGP session of this node, ready to be configured: every name resolved, the password in clear."""
+
+    name: str
+    address: str
+    local_asn: int
+    peer_asn: int
+    local_address: str | None = None
+    router_id: str
+    port: int = 179
+    hold_time: int = 90
+    connect_time: int | None = None
+    password: str = ""
+    multi_hop: bool = False
+    graceful_restart: bool = False
+    families: tuple[str, ...] = ("ipv4", "ipv6")
+    interface: str = ""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-route"):
+    """One prefix and its attributes towards some peers (by name)."""
+
+    prefix: str
+    peers: tuple[str, ...]
+    local_pref: int | None = None
+    med: int | None = None
+    prepend: int = 0
+    communities: tuple[str, ...] = ()
+
+
+class BgpSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-snapshot"):
+    """All sessions and routes of this node; everything else is closed or withdrawn."""
+
+    peers: tuple[Peer, ...]
+    routes: tuple[Route, ...]
+
+
+# --- BGP supervisor -> speaker
+
+
+class SessionState(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-session"):
+    """State of one session: `up`, what the peer or the daemon said last, how many routes were sent to it."""
+
+    peer: str
+    up: bool
+    last_error: str = ""
+    routes: int = 0
+
+
+class BgpState(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-state"):
+    """All sessions of this node."""
+
+    sessions: tuple[SessionState, ...]
+
+
+ToAnnouncer = LinkSnapshot | LinkDelta
+FromAnnouncer = LinkState | Counters
+ToBgp = BgpSnapshot
+FromBgp = BgpState | Counters
+AnyMessage = LinkSnapshot | LinkDelta | LinkState | Counters | BgpSnapshot | BgpState

@@ -1,0 +1,100 @@
+"""python -m tests.lab: start, look into and remove a lab by hand."""
+
+import argparse
+import os
+import sys
+
+from tests.lab import images, packages, programs
+from tests.lab.lab import Lab
+from tests.lab.shell import LabError
+from tests.lab.wait import NotWithin
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
+    top.add_argument("--name", default="default", help="the lab's name; several may run at once")
+    commands = top.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start the lab; removes first what a killed run left")
+    up.add_argument("--nodes", type=int, default=3, help="how many nodes (default 3)")
+    up.add_argument("--api-only", action="store_true", help="etcd, kube-apiserver and controller-manager only")
+    up.add_argument("--router", action=argparse.BooleanOptionalAction, default=True, help="FRR and a host behind it")
+    commands.add_parser("down", help="remove everything that the lab made")
+    commands.add_parser("status", help="what runs in which namespace")
+    commands.add_parser("load", help="build HeraldLB's image and give it to every node; prints its name")
+    commands.add_parser("install", help="install or upgrade the chart with the image of this checkout")
+    build = commands.add_parser("build", help="compile, or make the image; prints where it is")
+    build.add_argument("what", nargs="*", default=["all"], help="all, api, helm, image")
+    for name, text in (("kubectl", "kubectl as administrator"), ("helm", "helm"), ("vtysh", "commands to the router")):
+        commands.add_parser(name, help=text).add_argument("words", nargs=argparse.REMAINDER)
+    run = commands.add_parser("exec", help="run a command in a namespace: exec cli curl ...")
+    run.add_argument("member")
+    run.add_argument("words", nargs=argparse.REMAINDER)
+    logs = commands.add_parser("logs", help="the end of a program's log, or the list of logs")
+    logs.add_argument("program", nargs="?")
+    return top
+
+
+def build(what: list[str]) -> None:
+    packages.install()
+    if "image" in what:
+        print(images.image()[0])
+        return
+    groups = {"all": programs.CLUSTER, "api": programs.API_ONLY, "helm": ("helm",)}
+    for name in what:
+        if name not in groups:
+            raise LabError(f"cannot build {name!r}; choose from {', '.join([*groups, 'image'])}")
+        print(programs.build(groups[name]))
+
+
+def replace(command: list[str]) -> None:
+    os.execvp(command[0], command)
+
+
+def main(arguments: list[str]) -> int:
+    options = parser().parse_args(arguments)
+    lab = Lab(options.name)
+    match options.command:
+        case "up":
+            lab.up(nodes=0 if options.api_only else options.nodes, router=options.router and not options.api_only)
+            print(lab.kubeconfig)
+        case "down":
+            lab.down()
+        case "build":
+            build(options.what)
+        case "load":
+            print(lab.load_image())
+        case "install":
+            lab.install_chart()
+        case "status":
+            for member in lab.space.existing():
+                print(member)
+                for pid, words in sorted(lab.space.processes(member).items()):
+                    print(f"  {pid:7d} {words[:150]}")
+        case "logs":
+            logs(lab, options.program)
+        case "kubectl":
+            replace(lab.space.enter("cp", lab.binaries / "kubectl", f"--kubeconfig={lab.kubeconfig}", *options.words))
+        case "helm":
+            print(lab.helm(*options.words))
+        case "vtysh":
+            print(lab.vtysh(*options.words))
+        case "exec":
+            replace(lab.space.enter(options.member, *options.words))
+    return 0
+
+
+def logs(lab: Lab, program: str | None) -> None:
+    found = {path.stem: path for path in sorted(lab.folder.glob("*.log"))}
+    if program is None:
+        print("\n".join(found))
+        return
+    if program not in found:
+        raise LabError(f"no log {program!r}; there are {', '.join(found)}")
+    print(found[program].read_text(errors="replace")[-20000:])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (LabError, NotWithin) as error:
+        sys.exit(f"lab: {error}")

@@ -1,0 +1,86 @@
+"""What can be done to a lab: cut cables, drop packets one way or both, lose a share of them, kill and freeze, stop the API server."""
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from tests.lab.namespaces import Namespaces
+
+if TYPE_CHECKING:
+    from tests.lab.control_plane import ControlPlane
+    from tests.lab.node import Node
+
+TABLE = "lab_faults"
+
+
+class Faults:
+    """The faults of a Lab; every method returns when the fault is in force."""
+
+    space: Namespaces
+
+    def node(self, name: str) -> "Node":
+        raise NotImplementedError
+
+    @property
+    def control_plane(self) -> "ControlPlane":
+        raise NotImplementedError
+
+    def port(self, member: str) -> str:
+        """The switch's end of the member's cable."""
+        return member.replace("node", "n") if member.startswith("node") else member
+
+    def cut_link(self, member: str) -> None:
+        self.space.ip("sw", "link", "set", self.port(member), "down")
+
+    def restore_link(self, member: str) -> None:
+        self.space.ip("sw", "link", "set", self.port(member), "up")
+
+    def partition(self, sender: str, receiver: str, *, both: bool = True) -> None:
+        """Drop what goes from `sender` to `receiver`; `both`: and what goes back."""
+        pairs = [(sender, receiver), (receiver, sender)] if both else [(sender, receiver)]
+        chain = "{ type filter hook forward priority 0; }"
+        self.space.run("sw", "nft", f"add table bridge {TABLE}; add chain bridge {TABLE} pairs {chain}")
+        for here, there in pairs:
+            rule = f"iifname {self.port(here)} oifname {self.port(there)} drop"
+            self.space.run("sw", "nft", f"add rule bridge {TABLE} pairs {rule}")
+
+    def heal_partitions(self) -> None:
+        self.space.attempt("sw", "nft", f"delete table bridge {TABLE}")
+
+    def lose(self, member: str, percent: int) -> None:
+        """Lose that share of the frames that arrive at the member; 0 ends it."""
+        self.space.attempt(member, "nft", f"delete table netdev {TABLE}")
+        if percent:
+            chain = '{ type filter hook ingress device "eth0" priority 0; }'
+            rule = f"numgen random mod 100 < {percent} drop"
+            made = (
+                f"add table netdev {TABLE}; add chain netdev {TABLE} loss {chain}; add rule netdev {TABLE} loss {rule}"
+            )
+            self.space.run(member, "nft", made)
+
+    def stop_api_server(self) -> None:
+        """Kill the API server; etcd keeps the state."""
+        self.control_plane.stop_api_server()
+
+    def start_api_server(self) -> None:
+        self.control_plane.start_api_server()
+
+    def freeze(self, pid: int) -> None:
+        os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self, pid: int) -> None:
+        os.kill(pid, signal.SIGCONT)
+
+    def crash(self, name: str) -> None:
+        """Cut the node's power."""
+        self.node(name).crash()
+
+    def boot(self, name: str) -> None:
+        self.node(name).boot()
+
+    def restart_kubelet(self, name: str) -> None:
+        """Kill kubelet; the node's init starts it again."""
+        self.space.signal(name, "/kubelet ", signal.SIGKILL)
+
+    def restart_containerd(self, name: str) -> None:
+        self.space.signal(name, "^containerd ", signal.SIGKILL)
