@@ -4,7 +4,7 @@ Each class holds just what a decision reads, so that 10,000 Services cost little
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from types import MappingProxyType
 from typing import NamedTuple
@@ -12,6 +12,10 @@ from typing import NamedTuple
 from lb_controller.model.address import Address, Family
 
 _EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+def _empty() -> Mapping[str, str]:
+    return _EMPTY
 
 
 class ServiceKey(NamedTuple):
@@ -73,15 +77,15 @@ class Service:
     resource_version: str = ""
     generation: int = 0
     created: str = ""
-    labels: Mapping[str, str] = _EMPTY
-    annotations: Mapping[str, str] = _EMPTY
+    labels: Mapping[str, str] = field(default_factory=_empty)
+    annotations: Mapping[str, str] = field(default_factory=_empty)
     load_balancer_class: str | None = None
     load_balancer_ip: str = ""
     cluster_ips: tuple[Address, ...] = ()
     families: tuple[Family, ...] = ()
     family_policy: FamilyPolicy = FamilyPolicy.SINGLE_STACK
     traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
-    selector: Mapping[str, str] = _EMPTY
+    selector: Mapping[str, str] = field(default_factory=_empty)
     ports: tuple[Port, ...] = ()
     health_check_node_port: int = 0
     ingress: tuple[Address, ...] = ()
@@ -98,7 +102,7 @@ class Node:
     """A node: `addresses` are its InternalIPs; `ready` and `network_unavailable` its conditions of these names."""
 
     name: str
-    labels: Mapping[str, str] = _EMPTY
+    labels: Mapping[str, str] = field(default_factory=_empty)
     ready: bool = True
     network_unavailable: bool = False
     unschedulable: bool = False
@@ -111,7 +115,7 @@ class Namespace:
     """A namespace and its labels."""
 
     name: str
-    labels: Mapping[str, str] = _EMPTY
+    labels: Mapping[str, str] = field(default_factory=_empty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ from lb_controller.model.selectors import LabelSelector
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
+def _empty() -> Mapping[str, str]:
+    return _EMPTY
+
+
 @unique
 class Origin(StrEnum):
     """Which API group an object came from; names are unique per origin only, ours wins."""
@@ -51,7 +55,7 @@ class Pool:
     avoid_buggy_ips: bool = False
     allocation: ServiceAllocation | None = None
     sharing_scope: SharingScope = SharingScope.NAMESPACE
-    labels: Mapping[str, str] = _EMPTY
+    labels: Mapping[str, str] = field(default_factory=_empty)
     origin: Origin = Origin.HERALDLB
 
     def __contains__(self, address: Address) -> bool:

@@ -59,4 +59,4 @@ class OmissionReason(StrEnum):
     NO_PEER = "NoPeer"
     CONFLICTING_ADVERTISEMENTS = "ConflictingAdvertisements"
     POOL_UNKNOWN = "PoolUnknown"
-    SHARED_ADDRESS_WITH_SERVICE_SELECTOR = "SharedAddressWithServiceSelector"
+    SHARED_ADDRESS_ELSEWHERE = "SharedAddressElsewhere"

@@ -1,4 +1,7 @@
-"""Kubernetes' own objects: wire structs to values. Lenient: the API server has validated them, odd values are left out."""
+"""Kubernetes' own objects: wire structs to values.
+
+Lenient: the API server has validated them, and odd values are left out.
+"""
 
 from collections.abc import Mapping
 

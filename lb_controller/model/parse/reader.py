@@ -1,7 +1,8 @@
 """Reading fields of a decoded JSON object whose types nobody promised.
 
-A Reader stands on one mapping and knows its path. Its methods return a usable value or None, and note a Problem for what
-they could not use. Kubernetes' schema refuses most of it earlier; objects from before the schema and MetalLB's get here.
+A Reader stands on one mapping and knows its path. Its methods return a usable value or None, and note a Problem for
+what they could not use. Kubernetes' schema refuses most of it earlier; objects from before the schema and MetalLB's get
+here.
 """
 
 import ipaddress
@@ -150,7 +151,7 @@ class Reader:
             for key, value in sorted(self.sub("matchLabels").value.items())
         ]
         for reader in self.subs("matchExpressions"):
-            requirement = reader._requirement()  # noqa: SLF001
+            requirement = reader._requirement()
             if requirement is not None:
                 requirements.append(requirement)
         return LabelSelector(tuple(requirements)) if len(self.problems) == before else None
