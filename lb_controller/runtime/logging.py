@@ -34,8 +34,11 @@ class LogFormat(StrEnum):
 
 Logger = structlog.typing.FilteringBoundLogger
 
+# Without local variables: a traceback must never show a password or a token.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 # Libraries that report each request or each handled event at INFO.
-_CHATTY = ("kopf.objects", "kopf.activities.probe", "aiohttp.access")
+_CHATTY = ("kopf", "kopf.objects", "kopf.activities", "aiohttp.access")
 
 
 def configure(level: LogLevel, form: LogFormat, *, stream: TextIO | None = None, **fields: Any) -> None:
@@ -49,9 +52,13 @@ def configure(level: LogLevel, form: LogFormat, *, stream: TextIO | None = None,
         _Constant(fields),
     ]
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")]
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=out.isatty(), timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if console
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+        else [_TRACEBACKS, structlog.processors.JSONRenderer(default=str)]
     )
     structlog.configure(
         processors=[*stamp, *last],
@@ -64,7 +71,7 @@ def configure(level: LogLevel, form: LogFormat, *, stream: TextIO | None = None,
 
 def logger(**fields: Any) -> Logger:
     """A logger whose lines carry `fields`; usable before `configure`."""
-    found: Logger = structlog.get_logger().bind(**fields)
+    found: Logger = structlog.get_logger(**fields)  # lazy: `bind` here would keep the configuration of this moment
     return found
 
 

@@ -1,9 +1,9 @@
 """Settings of a process: one frozen dataclass, read once from flags and environment, documented where it is declared.
 
-Every field `foo_bar` is the flag `--foo-bar` and the variable `HERALDLB_FOO_BAR`; the flag wins, then the variable, then
-the variables of `fallbacks`, then the default. An empty variable counts as unset. An unknown flag, an unknown variable
-of our prefix or a bad value is one line on stderr that names it, and exit status 2: a typing error never runs silently.
-Kubernetes puts variables such as HERALDLB_WEBHOOK_SERVICE_HOST into pods (service links); those are no settings of ours.
+Every field `foo_bar` is the flag `--foo-bar` and the variable `HERALDLB_FOO_BAR`; the flag wins, then the variable,
+then the variables of `fallbacks`, then the default. An empty variable counts as unset. An unknown flag, an unknown
+variable of our prefix or a bad value is one line on stderr that names it, and exit status 2: a typing error never runs
+silently. Kubernetes puts variables such as HERALDLB_WEBHOOK_SERVICE_HOST into pods (service links); those are ignored.
 """
 
 import argparse
@@ -37,7 +37,7 @@ class _Declaration:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SettingDoc:
-    """One setting as the documentation shows it; `default` is its text, "" for none, "required" where it must be given."""
+    """One setting as the documentation shows it; `default` is its text: "" for none, "required" without one."""
 
     flag: str
     variable: str

@@ -109,8 +109,41 @@ class Tasks:
             _logger.error("task %s failed while it ended", task.get_name(), exc_info=task.exception())
 
 
-def run(main: Callable[[], Awaitable[None]]) -> int:
-    """Run a process's `main` to its end; returns the exit status: 0, or 1 with the reason in the log."""
+class LoopLag:
+    """How late the event loop runs its timers: `last` and `worst` in seconds since the previous `take_worst`.
+
+    `beat_at` is the loop's time of the latest beat, `beats` their number; a stale beat means that the loop stood still.
+    """
+
+    def __init__(self, *, interval: float = 0.25) -> None:
+        self._interval = interval
+        self.beats = 0
+        self.beat_at = 0.0
+        self.last = 0.0
+        self._worst = 0.0
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + self._interval
+            await asyncio.sleep(self._interval)
+            self.beat_at = loop.time()
+            self.beats += 1
+            self.last = max(0.0, self.beat_at - due)
+            self._worst = max(self._worst, self.last)
+
+    def take_worst(self) -> float:
+        """The worst lateness since the previous call, in seconds."""
+        worst, self._worst = self._worst, 0.0
+        return worst
+
+
+def run(main: Callable[[], Awaitable[None]], *, plain: tuple[type[Exception], ...] = ()) -> int:
+    """Run a process's `main` to its end; returns the exit status: 0, or 1 with the reason in the log.
+
+    Errors of the kinds in `plain` are a sentence for the user: logged without a traceback.
+    """
 
     async def entry() -> None:
         await main()
@@ -119,6 +152,9 @@ def run(main: Callable[[], Awaitable[None]]) -> int:
         asyncio.run(entry())
     except KeyboardInterrupt:
         return 130
+    except plain as error:
+        _logger.error("the process cannot run: %s", error)  # noqa: TRY400 - the sentence says it all
+        return 1
     except Exception:
         _logger.exception("the process ends because of an error")
         return 1

@@ -1,0 +1,123 @@
+"""Full lists of every input: at the start, when this replica begins to lead, when kopf began anew, and now and then.
+
+A list is the barrier before the first decision and the cure for what a watch lost. A resource whose CRD is not
+installed counts as listed and empty; it is asked for more often until it appears, and then kopf must look again too.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lb_controller.app.inputs import FIELD_SELECTORS, SOURCES, Value, from_json
+from lb_controller.app.observed import Key, Sighting
+from lb_controller.kube.client import Api
+from lb_controller.kube.errors import ApiError, NotFound
+from lb_controller.kube.reflector import list_all
+from lb_controller.kube.store import meta_of
+from lb_controller.runtime.backoff import Backoff
+from lb_controller.runtime.logging import logger
+
+_MISSING_RETRY_SECONDS = 10.0
+_AT_ONCE = 200  # objects parsed before others get their turn
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """All objects of one source as of `version`; those of `unread` exist but could not be read."""
+
+    source: str
+    items: list[Sighting[Value]]
+    version: int
+    unread: list[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class AllListed:
+    """Every source was listed in the round that began as number `number`."""
+
+    number: int
+
+
+class Lister:
+    """Lists in rounds; `report` takes each result, `appeared` is called when a missing resource is there."""
+
+    def __init__(
+        self, api: Api, every: float, report: Callable[[Listed | AllListed], None], appeared: Callable[[], None]
+    ) -> None:
+        self._api, self._every, self._report, self._appeared = api, every, report, appeared
+        self._wanted = 1
+        self._wake = asyncio.Event()
+        self._missing: set[str] = set()
+        self._log = logger(part="lister")
+        self.failing: str | None = None
+
+    def poke(self) -> int:
+        """Ask for a round that begins after now; returns a number that such a round's AllListed reaches."""
+        self._wanted += 1
+        self._wake.set()
+        return self._wanted
+
+    async def run(self) -> None:
+        """List until cancelled."""
+        while True:
+            self._wake.clear()
+            number = self._wanted
+            for source in SOURCES:
+                await self._until_listed(source)
+            self._report(AllListed(number))
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Until poked or the next round is due; meanwhile ask for missing resources."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._every * (0.9 + random.random() / 5)
+        while (left := due - loop.time()) > 0:
+            try:
+                await asyncio.wait_for(self._wake.wait(), min(left, _MISSING_RETRY_SECONDS) if self._missing else left)
+            except TimeoutError:
+                for source in sorted(self._missing):
+                    await self._until_listed(source)
+            else:
+                return
+
+    async def _until_listed(self, source: str) -> None:
+        backoff = Backoff(random.random, most=5.0)
+        while True:
+            try:
+                await self._list(source)
+            except ApiError as error:
+                if self.failing is None:
+                    self._log.warning("list_failing", kind=source, why=str(error))
+                self.failing = str(error)
+                await asyncio.sleep(max(backoff.next(), error.retry_after or 0.0))
+            else:
+                self.failing = None
+                return
+
+    async def _list(self, source: str) -> None:
+        query = {"fieldSelector": FIELD_SELECTORS[source]} if source in FIELD_SELECTORS else None
+        try:
+            raws, version = await list_all(self._api, SOURCES[source], query)
+        except NotFound:
+            if source not in self._missing:
+                self._log.info("resource_missing", kind=source)
+            self._missing.add(source)
+            self._report(Listed(source, [], 0, []))
+            return
+        items: list[Sighting[Value]] = []
+        unread: list[Key] = []
+        for index, raw in enumerate(raws):
+            if index % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+            try:
+                items.append(from_json(source, raw))
+            except ValueError as error:
+                meta = meta_of(raw)
+                unread.append((meta.namespace, meta.name))
+                self._log.warning("object_unreadable", kind=source, name=meta.name, why=str(error))
+        self._report(Listed(source, items, int(version), unread))
+        if source in self._missing:
+            self._missing.discard(source)
+            self._log.info("resource_appeared", kind=source)
+            self._appeared()

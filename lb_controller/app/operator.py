@@ -1,0 +1,187 @@
+"""kopf: the watches. Its handlers turn an event into a value and hand it over; nothing is decided or written here.
+
+kopf runs in a thread with an event loop of its own: it installs signal handlers on its loop, cancels every task of the
+loop when it ends, and takes 2 ms an event; none of it may touch the loop that assigns and writes. How it is tamed:
+- only `on.event`, with storages that store nothing: other handlers would write annotations and finalizers to Services;
+- back-offs without end: its default gives up after a minute of 5xx and ends the operator;
+- it runs again when it ends all the same (an in-band watch ERROR does that), and each run is followed by a full list,
+  because kopf reports no deletion that happened between two lists;
+- no index and no worker limit: the one is quadratic, the other deadlocks.
+"""
+
+import asyncio
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import kopf
+
+from lb_controller.app.inputs import FIELD_SELECTORS, SOURCES, Value, from_mapping
+from lb_controller.app.observed import Sighting
+from lb_controller.kube.client import configuration
+from lb_controller.kube.resources import Resource
+from lb_controller.runtime.logging import logger
+
+_PAUSE_SECONDS = 1.0
+
+Seen = Callable[[str, Sighting[Value], bool], None]
+
+
+class _Endless:
+    """0.5, 1, 2, 3, 3, 3 ... seconds."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (0.5, 1, 2)
+        yield from itertools.repeat(3)
+
+
+class _NoDiff(kopf.DiffBaseStorage):
+    """Remembers nothing about an object, so nothing is compared or stored."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Stores no progress of handlers in objects."""
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+    def purge(self, **_: Any) -> None:
+        pass
+
+    def touch(self, **_: Any) -> None:
+        pass
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
+class Operator:
+    """The kopf operator in its thread. `seen(source, sighting, gone)` and `restarted()` are called on the main loop."""
+
+    def __init__(self, kubeconfig: Path | None, seen: Seen, restarted: Callable[[], None]) -> None:
+        self._kubeconfig, self._seen, self._restarted = kubeconfig, seen, restarted
+        self._main = asyncio.get_running_loop()
+        self._stopping = threading.Event()
+        self._again: Callable[[], None] = lambda: None
+        self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
+        self._log = logger(part="operator")
+
+    def start(self) -> None:
+        """Begin to watch."""
+        # It warns that it leaves signals alone, which is what we want of it.
+        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+        self._thread.start()
+
+    def restart(self) -> None:
+        """End the running operator and begin anew: it looks only at its start which resources exist."""
+        self._again()
+
+    async def stop(self, seconds: float) -> None:
+        """End the operator, waiting at most `seconds`."""
+        self._stopping.set()
+        self._again()
+        await asyncio.to_thread(self._thread.join, seconds)
+
+    def _run(self) -> None:
+        asyncio.run(self._supervise())
+
+    async def _supervise(self) -> None:
+        registry, settings = _registry(self._kubeconfig, self._hand_over), _settings()
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            flag = asyncio.Event()
+
+            def again(flag: asyncio.Event = flag) -> None:
+                loop.call_soon_threadsafe(flag.set)
+
+            self._again = again
+            try:
+                await kopf.operator(
+                    registry=registry, settings=settings, clusterwide=True, standalone=True, stop_flag=flag
+                )
+            except Exception as error:
+                self._log.warning("operator_ended", why=str(error) or type(error).__name__)
+            if not self._stopping.is_set():
+                self._main.call_soon_threadsafe(self._restarted)
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _hand_over(self, source: str, event: Mapping[str, Any]) -> None:
+        try:
+            sighting = from_mapping(source, event["object"])
+        except ValueError as error:
+            metadata = event["object"].get("metadata", {})
+            self._log.warning("object_unreadable", kind=source, name=metadata.get("name"), why=str(error))
+            return
+        self._main.call_soon_threadsafe(self._seen, source, sighting, event["type"] == "DELETED")
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.process.ultimate_exiting_timeout = None
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.queueing.idle_timeout = 0.3
+    settings.networking.error_backoffs = _Endless()
+    settings.networking.connect_timeout = 5
+    settings.persistence.diffbase_storage = _NoDiff()
+    settings.persistence.progress_storage = _NoProgress()
+    for source, selector in FIELD_SELECTORS.items():
+        # Item by item: a plain dict in its place breaks the watcher.
+        settings.watching.field_selectors[SOURCES[source].plural] = selector
+    return settings
+
+
+def _registry(kubeconfig: Path | None, hand_over: Callable[[str, Mapping[str, Any]], None]) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return await _connection(kubeconfig)
+
+    kopf.on.login(registry=registry)(login)
+    for source, resource in SOURCES.items():
+        _watch(registry, source, resource, hand_over)
+    return registry
+
+
+def _watch(
+    registry: kopf.OperatorRegistry,
+    source: str,
+    resource: Resource,
+    hand_over: Callable[[str, Mapping[str, Any]], None],
+) -> None:
+    async def on_event(event: Mapping[str, Any], **_: Any) -> None:
+        hand_over(source, event)
+
+    kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=f"watch-{resource.plural}")(
+        on_event
+    )
+
+
+async def _connection(kubeconfig: Path | None) -> kopf.ConnectionInfo:
+    found = await configuration(kubeconfig)
+    header = await found.get_api_key_with_prefix("BearerToken")
+    scheme, _, token = (header or "").rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=found.host,
+        ca_path=found.ssl_ca_cert,
+        insecure=not found.verify_ssl,
+        scheme=scheme.capitalize() or None,
+        token=token or None,
+        certificate_path=found.cert_file,
+        private_key_path=found.key_file,
+    )

@@ -1,0 +1,130 @@
+"""The controller's process: opens what it needs, starts its tasks, and leaves in order.
+
+Leaving on SIGTERM: take no more news, let the running writes end, give the Lease away, stop. Whatever a kill -9 leaves
+behind is found in the Services' own status by the next process.
+"""
+
+import asyncio
+import contextlib
+
+from lb_controller.allocation.ledger import AllocationSettings
+from lb_controller.app.controller import Controller, Leading, Outlets, Seen
+from lb_controller.app.inputs import Value
+from lb_controller.app.leavers import Leavers
+from lb_controller.app.lister import Lister
+from lb_controller.app.metrics import ControllerMetrics
+from lb_controller.app.observed import Sighting
+from lb_controller.app.operator import Operator
+from lb_controller.app.reconcile import Reconciler
+from lb_controller.app.rules import Rules
+from lb_controller.app.settings import ControllerSettings
+from lb_controller.app.writers import Writer
+from lb_controller.kube.client import Api, connect
+from lb_controller.kube.errors import ApiError
+from lb_controller.kube.events import EventPoster
+from lb_controller.kube.lease import Candidacy, Leadership, Timing
+from lb_controller.model.names import FIELD_MANAGER_CONTROLLER
+from lb_controller.runtime.health import Health, serving
+from lb_controller.runtime.logging import logger
+from lb_controller.runtime.metrics import registry
+from lb_controller.runtime.tasks import LoopLag, Tasks
+
+LEASE_NAME = "heraldlb-controller"
+_DRAIN_SECONDS = 5.0
+_EVENT_POSTERS = 4
+
+
+async def main(settings: ControllerSettings) -> None:
+    """Run until SIGTERM or SIGINT. Raises LoginError, OSError (metrics port) or TaskCrashed."""
+    lag = LoopLag()
+    metrics = ControllerMetrics(registry())
+    metrics.loop_lag.set_function(lag.take_worst)
+    rules = Rules(
+        settings.load_balancer_class, settings.serve_unclassed, AllocationSettings(settings.stranded_addresses)
+    )
+    controller = Controller(Reconciler(rules), metrics)
+    health = Health(metrics.registry, lag)
+    log = logger(part="process")
+    async with (
+        connect(settings.kubeconfig, connections=settings.writers + 32) as api,
+        serving(health, settings.metrics_host, settings.metrics_port),
+        Tasks() as tasks,
+    ):
+        parts = _Parts(settings, api, controller, metrics)
+        health.checks["inputs"] = parts.why_not_listed
+        tasks.start("loop_lag", lag.run())
+        parts.start(tasks)
+        log.info("started", replica=settings.replica, namespace=settings.namespace)
+        await tasks.stopped()
+        log.info("stopping")
+        await parts.leave()
+    log.info("stopped")
+
+
+class _Parts:
+    """What runs, and how it is joined."""
+
+    def __init__(
+        self, settings: ControllerSettings, api: Api, controller: Controller, metrics: ControllerMetrics
+    ) -> None:
+        self._settings, self._controller = settings, controller
+        self._leadership = self._candidate(api) if settings.leader_election else None
+        self._open = True
+        self._writer = Writer(api, self._may_write, controller.put)
+        self._leavers = Leavers(api, self._may_write)
+        self._events = EventPoster(api, FIELD_MANAGER_CONTROLLER, metrics.events_dropped.inc)
+        self._lister = Lister(api, settings.relist_seconds, controller.put, self._look_for_resources)
+        self._operator = Operator(settings.kubeconfig, self._seen, self._kopf_restarted)
+        self._restarts = metrics.kopf_restarts
+        controller.connect(Outlets(self._writer, self._leavers, self._events, self._lister))
+
+    def why_not_listed(self) -> str | None:
+        missing = self._controller.reconciler.missing()
+        return f"not listed yet: {', '.join(missing)} ({self._lister.failing or 'in progress'})" if missing else None
+
+    def start(self, tasks: Tasks) -> None:
+        self._operator.start()
+        tasks.start("controller", self._controller.run())
+        tasks.start("tick", self._controller.tick())
+        tasks.start("lister", self._lister.run())
+        for number in range(self._settings.writers):
+            tasks.start(f"writer-{number}", self._writer.run())
+        for number in range(_EVENT_POSTERS):
+            tasks.start(f"events-{number}", self._events.run())
+        tasks.start("leavers", self._leavers.run())
+        if self._leadership is not None:
+            tasks.start("lease", self._leadership.run())
+        else:
+            self._controller.put(Leading(True))
+
+    async def leave(self) -> None:
+        """Finish the running writes, give the Lease away."""
+        self._open = False
+        drained = await self._writer.drain(_DRAIN_SECONDS)
+        if self._leadership is not None and drained:
+            with contextlib.suppress(ApiError, TimeoutError):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    await self._leadership.release()
+        await self._events.drain(1.0)
+        await self._operator.stop(3.0)
+
+    def _candidate(self, api: Api) -> Leadership:
+        settings = self._settings
+        timing = Timing(
+            duration=settings.lease_seconds, renew=settings.lease_seconds / 6, margin=settings.lease_seconds / 4
+        )
+        candidacy = Candidacy(settings.namespace, LEASE_NAME, settings.replica, timing)
+        return Leadership(api, candidacy, lambda leading: self._controller.put(Leading(leading)))
+
+    def _may_write(self) -> bool:
+        return self._open and (self._leadership is None or self._leadership.may_act())
+
+    def _seen(self, source: str, sighting: Sighting[Value], gone: bool) -> None:
+        self._controller.put(Seen(source, sighting, gone))
+
+    def _kopf_restarted(self) -> None:
+        self._restarts.inc()
+        self._lister.poke()
+
+    def _look_for_resources(self) -> None:
+        self._operator.restart()
