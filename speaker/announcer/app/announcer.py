@@ -1,0 +1,161 @@
+"""The announcer's shell: the speaker's messages to the driver, the driver's state to the speaker."""
+
+import asyncio
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from lb_controller.model.address import Address
+from lb_controller.runtime.logging import logger
+from lb_controller.runtime.tasks import Tasks
+from speaker.announcer.app import memory
+from speaker.announcer.app.settings import AnnouncerSettings
+from speaker.announcer.layer2.schedule import Schedule
+from speaker.announcer.net.driver import Driver
+from speaker.announcer.net.interfaces import Interfaces
+from speaker.announcer.ownership.machine import Announce, Event, Machine, Withdraw
+from speaker.ipc.messages import AnyMessage, Counters, LinkAnnouncement, LinkDelta, LinkSnapshot, LinkState
+from speaker.ipc.stream import Peer, Server
+
+REPORT_SECONDS = 5.0
+LAG_SECONDS = 0.1
+SAVE_SECONDS = 0.2
+log = logger()
+
+
+class Announcer:
+    """One process: created inside a running loop, works until SIGTERM."""
+
+    def __init__(self, settings: AnnouncerSettings) -> None:
+        self.settings = settings
+        self._file = settings.socket_dir / "announcer.snapshot.json"
+        self._said: dict[str, LinkAnnouncement] = {}
+        self._members: tuple[str, ...] = ()
+        self._driver: Driver | None = None
+        self._node = ""
+        self._interfaces: Interfaces | None = None
+        self._dirty = asyncio.Event()
+        self._lag = 0.0
+        self._server = Server(
+            settings.socket_dir / "announcer.sock", self._on_message, self._on_connect, self._on_bad_message
+        )
+
+    async def run(self, tasks: Tasks) -> None:
+        """Work until the end; then stop answering at once."""
+        remembered = memory.load(self._file)
+        if remembered is not None:
+            log.info("snapshot_resumed", addresses=len(remembered.announcements))
+            self._snapshot(remembered)
+        tasks.start("serve", self._server.serve())
+        tasks.start("save", self._save())
+        tasks.start("report", self._report())
+        tasks.start("lag", self._measure_lag())
+        tasks.start("interfaces", self._follow_interfaces())
+        await tasks.stopped()
+        if self._driver is not None:
+            self._driver.close()
+
+    # --- what the speaker says
+
+    def _on_message(self, message: AnyMessage) -> None:
+        match message:
+            case LinkSnapshot():
+                self._snapshot(message)
+            case LinkDelta():
+                self._delta(message)
+            case _:
+                log.warning("message_not_for_announcer", kind=type(message).__name__)
+                return
+        self._dirty.set()
+
+    def _snapshot(self, message: LinkSnapshot) -> None:
+        driver = self._driver_of(message.node)
+        self._members = message.members
+        gone = self._said.keys() - {entry.address for entry in message.announcements}
+        self._said = {entry.address: entry for entry in message.announcements}
+        driver.step(*_withdrawals(gone), *(_event(entry) for entry in message.announcements))
+
+    def _delta(self, message: LinkDelta) -> None:
+        if self._driver is None:
+            return  # a delta without the snapshot before it: the speaker sends one with every connection
+        self._members = self._members if message.members is None else message.members
+        for address in message.removed:
+            self._said.pop(address, None)
+        self._said |= {entry.address: entry for entry in message.changed}
+        self._driver.step(*_withdrawals(message.removed), *(_event(entry) for entry in message.changed))
+
+    def _driver_of(self, node: str) -> Driver:
+        """The driver; it begins when the speaker says for the first time which node this is."""
+        if self._driver is None or self._node != node:
+            if self._driver is not None:
+                self._driver.close()
+            schedule: Schedule[Address] = Schedule(self.settings.gratuitous_refresh, self.settings.gratuitous_rate)
+            self._driver, self._node = Driver(Machine(node), schedule, self._tell_owned), node
+            if self._interfaces is not None:
+                self._driver.set_interfaces(self._interfaces.usable)
+        return self._driver
+
+    def _on_connect(self, peer: Peer) -> None:
+        log.info("speaker_connected")
+        peer.send(self._state())
+        peer.send(self._counters())
+
+    def _on_bad_message(self, error: str) -> None:
+        log.error("bad_message", error=error)
+
+    # --- what the speaker is told
+
+    def _state(self) -> LinkState:
+        owned = self._driver.machine.owned if self._driver is not None else {}
+        return LinkState(owned={str(address): tuple(sorted(names)) for address, names in owned.items()})
+
+    def _tell_owned(self) -> None:
+        self._server.send(self._state())
+
+    def _counters(self) -> Counters:
+        values: dict[str, dict[str, float]] = {"heraldlb_announcer_loop_lag_seconds": {"": self._lag}}
+        driver = self._driver
+        values["heraldlb_layer2_owned_addresses"] = {"": float(len(driver.machine.owned)) if driver else 0.0}
+        for (name, label), number in (driver.count if driver else {}).items():
+            values.setdefault(name, {})[str(label)] = float(number)
+        return Counters(values=values)
+
+    # --- tasks
+
+    async def _follow_interfaces(self) -> None:
+        self._interfaces = Interfaces(self.settings.exclude_interfaces, self._on_interfaces)
+        await self._interfaces.run()
+
+    def _on_interfaces(self) -> None:
+        assert self._interfaces is not None
+        log.info("interfaces", names=sorted(self._interfaces.usable))
+        if self._driver is not None:
+            self._driver.set_interfaces(self._interfaces.usable)
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            self._server.send(self._counters())
+
+    async def _measure_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_SECONDS
+            await asyncio.sleep(LAG_SECONDS)
+            self._lag = max(0.0, loop.time() - due)
+
+    async def _save(self) -> None:
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(SAVE_SECONDS)
+            self._dirty.clear()
+            announcements = tuple(self._said.values())
+            memory.save(self._file, LinkSnapshot(node=self._node, members=self._members, announcements=announcements))
+
+
+def _event(entry: LinkAnnouncement) -> Announce:
+    interfaces = None if entry.interfaces is None else frozenset(entry.interfaces)
+    return Announce(ip_address(entry.address), entry.candidates, interfaces)
+
+
+def _withdrawals(addresses: Iterable[str]) -> list[Event]:
+    return [Withdraw(ip_address(address)) for address in addresses]

@@ -1,0 +1,29 @@
+"""Packets that cannot be what they should be."""
+
+from enum import StrEnum, unique
+
+
+@unique
+class Drop(StrEnum):
+    """Why a frame was not answered; a metric label."""
+
+    TRUNCATED = "truncated"
+    NOT_ETHERNET_IPV4 = "not_ethernet_ipv4"
+    NOT_A_REQUEST = "not_a_request"
+    NOT_FOR_US = "not_for_us"
+    BAD_SENDER = "bad_sender"
+    BAD_HOP_LIMIT = "bad_hop_limit"
+    BAD_CHECKSUM = "bad_checksum"
+    BAD_OPTION = "bad_option"
+    BAD_SOURCE = "bad_source"
+    BAD_TARGET = "bad_target"
+    NOT_OWNED = "not_owned"
+    VLAN_TAGGED = "vlan_tagged"
+
+
+class MalformedPacket(Exception):
+    """A frame that cannot be answered; `reason` is counted."""
+
+    def __init__(self, reason: Drop) -> None:
+        super().__init__(reason)
+        self.reason = reason
