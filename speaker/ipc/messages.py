@@ -57,7 +57,12 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True, tag="counters"):
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-peer"):
-    """One BGP session of this node, ready to be configured: every name resolved, the password in clear."""
+    """One BGP session of this node, ready to be configured: every name resolved, the password in clear.
+
+    `peer_asn` 0: learnt from the peer's OPEN. `local_address` None: the one that the kernel uses towards the peer.
+    `next_hop_v4`, `next_hop_v6`: next hop of the routes of that family, "" for the session's local address.
+    `interface`: bind the session to that interface (a VRF device, or the link of a link-local address).
+    """
 
     name: str
     address: str
@@ -72,7 +77,13 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-peer"):
     multi_hop: bool = False
     graceful_restart: bool = False
     families: tuple[str, ...] = ("ipv4", "ipv6")
+    next_hop_v4: str = ""
+    next_hop_v6: str = ""
     interface: str = ""
+
+    def __repr__(self) -> str:
+        """Without the password: a peer may end up in a log line or a traceback."""
+        return f"Peer({self.name} {self.address} AS {self.local_asn} -> {self.peer_asn})"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-route"):

@@ -1,0 +1,121 @@
+"""What the speaker watches, and how it becomes facts of the deciders.
+
+Nothing is decided before every input was listed once: an empty picture at the start would withdraw everything. While
+the API server is away the last picture stays.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from lb_controller.kube.client import Api
+from lb_controller.kube.reflector import Reflector
+from lb_controller.kube.resources import ENDPOINT_SLICES, LOAD_BALANCERS_ONLY, NODES, SERVICES, Resource, custom
+from lb_controller.kube.store import Key
+from lb_controller.model import names, wire
+from lb_controller.model.cluster import Endpoint, EndpointSlice, Node, Service, ServiceKey
+from lb_controller.model.config import Config, Origin
+from lb_controller.model.parse import core
+from lb_controller.model.parse.config import parse_config
+from lb_controller.model.parse.objects import RawObject
+from lb_controller.model.parse.problems import Problem
+from lb_controller.runtime.tasks import Tasks
+from speaker.decide.decider import Decider
+
+T = TypeVar("T")
+W = TypeVar("W")
+Decode = Callable[[msgspec.Raw], T]
+
+
+def _reading(kind: type[W], parse: Callable[[W], T]) -> Decode[T]:
+    """From JSON to a value, by way of a wire struct."""
+    decoder = msgspec.json.Decoder(kind)
+    return lambda raw: parse(decoder.decode(raw))
+
+
+class Inputs:
+    """The reflectors of one speaker; `on_change` is called after each change of a fact."""
+
+    def __init__(
+        self, api: Api, decider: Decider, serves: Callable[[Service], bool], on_change: Callable[[], None]
+    ) -> None:
+        self.decider, self._serves, self._on_change = decider, serves, on_change
+        self.problems: tuple[Problem, ...] = ()
+        self.config = Config()
+        self._raws: dict[tuple[str, str], RawObject] = {}
+        self._config_stale = False
+        self._slices: dict[ServiceKey, dict[str, tuple[Endpoint, ...]]] = {}
+        self._service_of_slice: dict[Key, ServiceKey] = {}
+        self._reflectors: list[Reflector[Any]] = [
+            self._core(api, NODES, _reading(wire.Node, core.node), self._node),
+            self._core(api, ENDPOINT_SLICES, _reading(wire.EndpointSlice, core.endpoint_slice), self._slice),
+            self._core(api, SERVICES, _reading(wire.Service, core.service), self._service),
+            *(self._custom(api, kind) for kind in names.PLURALS),
+        ]
+
+    def start(self, tasks: Tasks) -> None:
+        for reflector in self._reflectors:
+            tasks.start(f"watch {reflector.resource}", reflector.run())
+
+    def missing(self) -> list[str]:
+        """The resources that were not listed yet."""
+        return [str(reflector.resource) for reflector in self._reflectors if not reflector.synced.is_set()]
+
+    def settle(self) -> None:
+        """Bring the configuration up to date; call it before deciding."""
+        if self._config_stale:
+            self._config_stale = False
+            self.config, self.problems = parse_config(self._raws.values())
+            self.decider.set_config(self.config)
+
+    # --- reflectors
+
+    def _core(
+        self, api: Api, resource: Resource, read: Decode[T], changed: Callable[[Key, T | None], None]
+    ) -> Reflector[T]:
+        def tell(key: Key, value: T | None) -> None:
+            changed(key, value)
+            self._on_change()
+
+        fields = LOAD_BALANCERS_ONLY if resource is SERVICES else ""
+        return Reflector(api, resource, read, tell, field_selector=fields)
+
+    def _custom(self, api: Api, kind: str) -> Reflector[RawObject]:
+        def read(raw: msgspec.Raw) -> RawObject:
+            return RawObject(kind, Origin.HERALDLB, msgspec.json.decode(raw))
+
+        def tell(key: Key, value: RawObject | None) -> None:
+            if value is None:
+                self._raws.pop((kind, key[1]), None)
+            else:
+                self._raws[kind, key[1]] = value
+            self._config_stale = True
+            self._on_change()
+
+        return Reflector(api, custom(kind), read, tell)
+
+    # --- facts
+
+    def _node(self, key: Key, node: Node | None) -> None:
+        self.decider.set_node(key[1], node)
+
+    def _service(self, key: Key, service: Service | None) -> None:
+        if service is not None and not self._serves(service):
+            service = None
+        self.decider.set_service(ServiceKey(*key), service)
+
+    def _slice(self, key: Key, found: EndpointSlice | None) -> None:
+        previous = self._service_of_slice.pop(key, None)
+        if previous is not None:
+            self._slices[previous].pop(key[1], None)
+        if found is not None and found.service:
+            service = ServiceKey(found.namespace, found.service)
+            self._service_of_slice[key] = service
+            self._slices.setdefault(service, {})[key[1]] = found.endpoints
+        touched = {previous, self._service_of_slice.get(key)}
+        for service in [service for service in touched if service is not None]:
+            slices = self._slices.get(service, {})
+            self.decider.set_endpoints(service, tuple(e for name in sorted(slices) for e in slices[name]))
+            if not slices:
+                self._slices.pop(service, None)

@@ -1,0 +1,32 @@
+"""Settings of the speaker."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lb_controller.runtime.logging import LogFormat, LogLevel
+from lb_controller.runtime.settings import setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerSettings:
+    """HeraldLB's speaker: reads the cluster, decides what this node announces, and tells the announcers."""
+
+    node_name: str = setting(required=True, help="name of the Node that this process runs on", fallbacks=("NODE_NAME",))
+    socket_dir: Path = setting(Path("/run/heraldlb"), help="folder of the sockets shared with the announcers")
+    kubeconfig: Path | None = setting(
+        None, help="kubeconfig file; without it the pod's own service account is used", fallbacks=("KUBECONFIG",)
+    )
+    namespace: str = setting(
+        "heraldlb-system", help="namespace of HeraldLB, where Secrets of BGP peers lie", fallbacks=("POD_NAMESPACE",)
+    )
+    load_balancer_class: str = setting(
+        "heraldlb.io/heraldlb", help="spec.loadBalancerClass of the Services to announce"
+    )
+    serve_unclassed: bool = setting(True, help="whether to announce Services without spec.loadBalancerClass too")
+    ignore_exclude_label: bool = setting(
+        False, help="announce also from nodes with the label node.kubernetes.io/exclude-from-external-load-balancers"
+    )
+    metrics_host: str = setting("0.0.0.0", help="address of /metrics, /healthz and /readyz")
+    metrics_port: int = setting(9471, help="port of the same; 0 serves nothing", minimum=0, maximum=65535)
+    log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")
+    log_format: LogFormat = setting(LogFormat.AUTO, help="auto is console on a terminal and json otherwise")

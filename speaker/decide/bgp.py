@@ -1,0 +1,198 @@
+"""What one node announces by BGP: its peers, the routes towards each, and why an address is not announced from here.
+
+An address is announced by every BGPAdvertisement that selects its pool, its Service and this node, towards the peers
+that the advertisement names (all by default) and that carry its family; an address of no pool by those that select
+every pool. The prefix is the address rolled up to the advertisement's aggregation length, so an aggregate stays while
+any address in it is announced. Where several advertisements give one prefix to one peer, their communities are united;
+local preference, MED and prepending must agree, otherwise that prefix is not announced to that peer, and every address
+in it says so: a conflict is reported, never resolved by chance.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lb_controller.model.address import Address
+from lb_controller.model.cluster import Node, Service, ServiceKey
+from lb_controller.model.config import BGPAdvertisement, Config, Pool, PoolSelection
+from lb_controller.model.reasons import OmissionReason
+from speaker.decide.eligibility import node_obstacle, selected, serving_nodes, without_endpoints
+from speaker.decide.facts import Cluster, Omission
+from speaker.decide.peers import peers_of
+from speaker.ipc.messages import Peer, Route
+
+Held = tuple[ServiceKey, Address]
+
+_OBSTACLES = {
+    OmissionReason.NODE_NOT_READY: "is not ready",
+    OmissionReason.NODE_NETWORK_UNAVAILABLE: "has the condition NetworkUnavailable",
+    OmissionReason.NODE_EXCLUDED: "carries the label node.kubernetes.io/exclude-from-external-load-balancers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BgpDecision:
+    """Peers and routes of this node, sorted; why addresses are not announced; which peers have no session, and notes.
+
+    `refused_peers` and `peer_notes` hold a sentence for each BGPPeer, by name.
+    """
+
+    peers: tuple[Peer, ...] = ()
+    routes: tuple[Route, ...] = ()
+    omissions: Mapping[Held, Omission] = field(default_factory=dict)
+    refused_peers: Mapping[str, str] = field(default_factory=dict)
+    peer_notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def desired_bgp(
+    config: Config, cluster: Cluster, me: str, passwords: Mapping[str, str], *, ignore_exclusion: bool = False
+) -> BgpDecision:
+    """Decide for node `me`. `passwords`: by the name of the Secret. Without any BGPAdvertisement nothing is omitted."""
+    node = cluster.nodes.get(me)
+    if node is None:
+        return BgpDecision()
+    sessions = peers_of(config, node, passwords)
+    if not config.bgp_advertisements:
+        return BgpDecision(sessions.peers, (), {}, sessions.refused, sessions.notes)
+    work = _Work(config, cluster, node, sessions.peers)
+    obstacle = node_obstacle(node, ignore_exclusion=ignore_exclusion)
+    for key in sorted(cluster.services):
+        service = cluster.services[key]
+        for address in service.ingress:
+            if obstacle is not None:
+                message = f"node {me} {_OBSTACLES.get(obstacle, 'may not announce')}, so it announces nothing"
+                work.omissions[key, address] = Omission(obstacle, message)
+            else:
+                work.add(service, address)
+    routes = work.routes()
+    return BgpDecision(sessions.peers, routes, work.omissions, sessions.refused, sessions.notes)
+
+
+@dataclass(slots=True)
+class _Announced:
+    """One prefix towards one peer: by which advertisements, for which addresses."""
+
+    advertisements: dict[str, BGPAdvertisement] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+
+    @property
+    def conflict(self) -> bool:
+        return len({(a.local_pref, a.med, a.as_path_prepend) for a in self.advertisements.values()}) > 1
+
+
+class _Work:
+    """One decision in the making."""
+
+    def __init__(self, config: Config, cluster: Cluster, node: Node, peers: tuple[Peer, ...]) -> None:
+        self.omissions: dict[Held, Omission] = {}
+        self._config, self._cluster, self._node = config, cluster, node
+        self._here = {ad.name: selected(ad.node_selectors, node.labels) for ad in config.bgp_advertisements}
+        self._by_pool: dict[str | None, tuple[BGPAdvertisement, ...]] = {}
+        self._towards = {
+            (ad.name, version): tuple(
+                peer.name for peer in peers if (not ad.peers or peer.name in ad.peers) and family in peer.families
+            )
+            for ad in config.bgp_advertisements
+            for version, family in ((4, "ipv4"), (6, "ipv6"))
+        }
+        self._announced: dict[tuple[str, str], _Announced] = {}
+
+    def add(self, service: Service, address: Address) -> None:
+        """Take one address of one Service in: note where it is announced, or why not."""
+        matching = self._matching(service, address)
+        if isinstance(matching, Omission):
+            self.omissions[service.key, address] = matching
+            return
+        found = False
+        for ad in matching:
+            for peer in self._towards[ad.name, address.version]:
+                entry = self._announced.setdefault((prefix_of(address, ad), peer), _Announced())
+                entry.advertisements[ad.name] = ad
+                entry.held.append((service.key, address))
+                found = True
+        if not found:
+            family = "IPv4" if address.version == 4 else "IPv6"
+            names = ", ".join(ad.name for ad in matching)
+            message = (
+                f"no BGPPeer of node {self._node.name} that carries {family} is meant by BGPAdvertisement {names}; "
+                "create one, or set dualStackAddressFamily on one of the other family"
+            )
+            self.omissions[service.key, address] = Omission(OmissionReason.NO_PEER, message)
+
+    def routes(self) -> tuple[Route, ...]:
+        """All routes; conflicts become omissions."""
+        grouped: dict[tuple[str, BGPAdvertisement, tuple[str, ...]], list[str]] = {}
+        for (prefix, peer), entry in self._announced.items():
+            if entry.conflict:
+                self._refuse(prefix, peer, entry)
+                continue
+            ads = list(entry.advertisements.values())
+            communities = tuple(sorted(frozenset().union(*(ad.communities for ad in ads))))
+            values = BGPAdvertisement(
+                name="", local_pref=ads[0].local_pref, med=ads[0].med, as_path_prepend=ads[0].as_path_prepend
+            )
+            grouped.setdefault((prefix, values, communities), []).append(peer)
+        routes = [
+            Route(
+                prefix=prefix,
+                peers=tuple(sorted(peers)),
+                local_pref=values.local_pref,
+                med=values.med,
+                prepend=values.as_path_prepend,
+                communities=communities,
+            )
+            for (prefix, values, communities), peers in grouped.items()
+        ]
+        return tuple(sorted(routes, key=lambda route: (route.prefix, route.peers)))
+
+    # --- inside
+
+    def _matching(self, service: Service, address: Address) -> tuple[BGPAdvertisement, ...] | Omission:
+        """The advertisements of this address that hold on this node, in the order of the reasons a user asks about."""
+        pool = self._config.pool_of(address)
+        fitting = [ad for ad in self._selecting(pool) if selected(ad.service_selectors, service.labels)]
+        if not fitting:
+            message = f"no BGPAdvertisement selects the pool of {address} and the labels of Service {service.key}"
+            return Omission(OmissionReason.NO_MATCHING_ADVERTISEMENT, message)
+        here = tuple(ad for ad in fitting if self._here[ad.name])
+        if not here:
+            names = ", ".join(ad.name for ad in fitting)
+            message = f"the node selectors of BGPAdvertisement {names} do not select node {self._node.name}"
+            return Omission(OmissionReason.NODE_NOT_SELECTED, message)
+        endpoints = self._cluster.endpoints.get(service.key, ())
+        if not any(endpoint.usable for endpoint in endpoints):
+            return without_endpoints(service)
+        serving = serving_nodes(service, endpoints)
+        if serving is not None and self._node.name not in serving:
+            message = f"Service {service.key} has no ready endpoint on node {self._node.name} (policy Local)"
+            return Omission(OmissionReason.NO_LOCAL_ENDPOINT, message)
+        return here
+
+    def _selecting(self, pool: Pool | None) -> tuple[BGPAdvertisement, ...]:
+        name = None if pool is None else pool.name
+        if name not in self._by_pool:
+            self._by_pool[name] = tuple(_selecting(pool, self._config.bgp_advertisements))
+        return self._by_pool[name]
+
+    def _refuse(self, prefix: str, peer: str, entry: _Announced) -> None:
+        names = ", ".join(sorted(entry.advertisements))
+        message = (
+            f"BGPAdvertisements {names} give {prefix} to peer {peer} with different localPref, med or asPathPrepend; "
+            "make them agree"
+        )
+        for held in entry.held:
+            self.omissions[held] = Omission(OmissionReason.CONFLICTING_ADVERTISEMENTS, message)
+
+
+def _selecting(pool: Pool | None, advertisements: Iterable[BGPAdvertisement]) -> Iterable[BGPAdvertisement]:
+    for ad in advertisements:
+        if ad.pools.selects(pool) if pool is not None else ad.pools == PoolSelection():
+            yield ad
+
+
+def prefix_of(address: Address, advertisement: BGPAdvertisement) -> str:
+    """The address rolled up to the advertisement's aggregation length."""
+    length = advertisement.aggregation_length if address.version == 4 else advertisement.aggregation_length_v6
+    if length >= address.max_prefixlen:
+        return f"{address}/{address.max_prefixlen}"
+    return str(ipaddress.ip_interface(f"{address}/{length}").network)

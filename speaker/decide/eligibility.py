@@ -1,0 +1,45 @@
+"""Which nodes may announce an address: rules that layer 2 and BGP share.
+
+A node may announce when it is ready, has a network, is not being deleted and does not carry the label
+node.kubernetes.io/exclude-from-external-load-balancers. A Service can be served from a node when kube-proxy there would
+carry its traffic on: for externalTrafficPolicy Cluster if it has a usable endpoint anywhere, for Local if it has one
+there.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from lb_controller.model import names
+from lb_controller.model.cluster import Endpoint, Node, Service, TrafficPolicy
+from lb_controller.model.reasons import OmissionReason
+from lb_controller.model.selectors import LabelSelector, any_matches
+from speaker.decide.facts import Omission
+
+
+def node_obstacle(node: Node, *, ignore_exclusion: bool = False) -> OmissionReason | None:
+    """Why the node may announce nothing, None when it may."""
+    if node.deleting or not node.ready:
+        return OmissionReason.NODE_NOT_READY
+    if node.network_unavailable:
+        return OmissionReason.NODE_NETWORK_UNAVAILABLE
+    if names.LABEL_EXCLUDE_NODE in node.labels and not ignore_exclusion:
+        return OmissionReason.NODE_EXCLUDED
+    return None
+
+
+def selected(selectors: Sequence[LabelSelector], labels: Mapping[str, str]) -> bool:
+    """Whether selectors of an advertisement or peer select an object with these labels; none given select all."""
+    return not selectors or any_matches(selectors, labels)
+
+
+def serving_nodes(service: Service, endpoints: Iterable[Endpoint]) -> frozenset[str] | None:
+    """The nodes from which the Service can be served; None: any node."""
+    usable = [endpoint for endpoint in endpoints if endpoint.usable]
+    if service.traffic_policy is TrafficPolicy.LOCAL:
+        return frozenset(endpoint.node for endpoint in usable if endpoint.node is not None)
+    return None if usable else frozenset()
+
+
+def without_endpoints(service: Service) -> Omission:
+    """The Service has no usable endpoint at all."""
+    message = f"Service {service.key} has no ready endpoint; its address is announced as soon as a pod is ready"
+    return Omission(OmissionReason.NO_USABLE_ENDPOINT, message)

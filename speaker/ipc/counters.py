@@ -1,0 +1,23 @@
+"""The counters that announcer and BGP supervisor report; the speaker shows them: name -> (help, label name or "")."""
+
+from typing import Final
+
+ANNOUNCER: Final = {
+    "heraldlb_layer2_requests_received_total": (
+        "ARP requests and neighbour solicitations for owned addresses",
+        "family",
+    ),
+    "heraldlb_layer2_responses_sent_total": ("ARP replies and neighbour advertisements sent in answer", "family"),
+    "heraldlb_layer2_gratuitous_sent_total": ("gratuitous ARP and unsolicited neighbour advertisements sent", "family"),
+    "heraldlb_layer2_dropped_total": ("frames that were not answered, by reason", "reason"),
+    "heraldlb_layer2_owned_addresses": ("addresses that this node owns now", ""),
+    "heraldlb_announcer_loop_lag_seconds": ("by how much the announcer's loop was late last", ""),
+}
+
+BGP: Final = {
+    "heraldlb_bgp_session_down_total": ("how often the session with the peer was lost or an attempt failed", "peer"),
+    "heraldlb_bgp_commands_answered_total": ("command lines that the BGP daemon answered", ""),
+    "heraldlb_bgp_commands_refused_total": ("command lines that the BGP daemon refused", ""),
+    "heraldlb_bgp_unknown_events_total": ("lines of the BGP daemon that were not understood, by kind", "kind"),
+    "heraldlb_bgp_daemon_starts_total": ("how often the BGP daemon was started", ""),
+}
