@@ -1,0 +1,47 @@
+"""`python -m speaker.bgp`: the settings of the container `bgp`, and its tasks."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lb_controller.runtime.logging import LogFormat, LogLevel, configure
+from lb_controller.runtime.settings import read, setting
+from lb_controller.runtime.tasks import Tasks, run
+from speaker.bgp.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BgpSettings:
+    """Runs the BGP daemon of one node and tells it what the speaker wants announced."""
+
+    socket_dir: Path = setting(Path("/run/heraldlb"), help="directory of the sockets shared with the speaker")
+    log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")
+    log_format: LogFormat = setting(LogFormat.AUTO, help="how a log line looks")
+
+
+async def serve(settings: BgpSettings) -> None:
+    """Run until SIGTERM, then take every route back."""
+    supervisor = Supervisor(settings.socket_dir)
+    async with Tasks() as tasks:
+        tasks.start("bridge", supervisor.daemon.listen())
+        tasks.start("daemon", supervisor.keep_daemon(), may_end=True)
+        tasks.start("apply", supervisor.apply())
+        tasks.start("look_again", supervisor.look_again())
+        tasks.start("clock", supervisor.watch_clock())
+        tasks.start("report", supervisor.report())
+        tasks.start("count", supervisor.count())
+        tasks.start("speaker", supervisor.server.serve())
+        await tasks.stopped()
+        await supervisor.leave()
+
+
+def main() -> int:
+    """Read the settings and serve; returns the exit status."""
+    settings = read(BgpSettings, sys.argv[1:], os.environ, prog="python -m speaker.bgp")
+    configure(settings.log_level, settings.log_format, component="bgp")
+    return run(lambda: serve(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Routes -> lines of the daemon's command language, in bulk: up to 500 prefixes that share all attributes in one line.
+
+The daemon answers every line with one line, `done` or `error`. Next hops are always explicit: `next-hop self` for an
+IPv4 route on an IPv6 session becomes the router ID, which the peer cannot reach and drops.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from lb_controller.model.address import Family
+from speaker.bgp.sessions import Session
+from speaker.ipc.messages import Route
+
+BATCH = 500
+LARGE = "large:"
+# Text that may stand in a command: nothing here can end a word or begin another command.
+_PREFIX = re.compile(r"[0-9a-fA-F.:]{2,45}/\d{1,3}")
+_COMMUNITY = re.compile(r"(large:\d{1,10}:)?\d{1,10}:\d{1,10}")
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What a route carries besides its prefix. `prepend`: how often our ASN is repeated in front."""
+
+    next_hop: str
+    local_pref: int | None = None
+    med: int | None = None
+    prepend: int = 0
+    communities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One line for the daemon: announce (or withdraw) `prefixes` on one session."""
+
+    session: Session
+    announce: bool
+    attributes: Attributes
+    prefixes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        verb = "announce" if self.announce else "withdraw"
+        words = _words(self.attributes, self.session) if self.announce else f"next-hop {self.attributes.next_hop}"
+        return f"{self.session.selector} {verb} attributes {words} nlri {' '.join(self.prefixes)}"
+
+    def halves(self) -> tuple["Command", "Command"]:
+        """The same in two lines: to find the prefix that the daemon does not take."""
+        middle = len(self.prefixes) // 2
+        first, second = self.prefixes[:middle], self.prefixes[middle:]
+        return (
+            Command(self.session, self.announce, self.attributes, first),
+            Command(self.session, self.announce, self.attributes, second),
+        )
+
+
+def end_of_rib(session: Session) -> list[str]:
+    """RFC 4724: tells the peer that every route was announced, so that it may drop the stale ones."""
+    words = {Family.IPV4: "ipv4", Family.IPV6: "ipv6"}
+    return [f"{session.selector} announce eor {words[family]} unicast" for family in session.families]
+
+
+def _words(attributes: Attributes, session: Session) -> str:
+    words = [f"next-hop {attributes.next_hop}"]
+    if attributes.local_pref is not None and session.internal:
+        words.append(f"local-preference {attributes.local_pref}")
+    if attributes.med is not None:
+        words.append(f"med {attributes.med}")
+    if attributes.prepend and not session.internal:
+        # An iBGP peer would take our own ASN in the path for a loop (RFC 4271, 9.1.2).
+        path = " ".join([str(session.local_asn)] * (attributes.prepend + 1))
+        words.append(f"as-path [ {path} ]")
+    standard = [value for value in attributes.communities if not value.startswith(LARGE)]
+    large = [value.removeprefix(LARGE) for value in attributes.communities if value.startswith(LARGE)]
+    if standard:
+        words.append(f"community [ {' '.join(standard)} ]")
+    if large:
+        words.append(f"large-community [ {' '.join(large)} ]")
+    return " ".join(words)
+
+
+def wanted_routes(session: Session, routes: Iterable[Route]) -> tuple[dict[str, Attributes], dict[str, str]]:
+    """What the session should carry, prefix -> attributes, and a sentence for each prefix that cannot be written.
+
+    Routes of a family that the session does not carry are left out.
+    """
+    hops = {family: str(hop) for family, hop in session.next_hops.items()}
+    found: dict[str, Attributes] = {}
+    refused: dict[str, str] = {}
+    for route in routes:
+        if session.name not in route.peers:
+            continue
+        if not _PREFIX.fullmatch(route.prefix) or not all(map(_COMMUNITY.fullmatch, route.communities)):
+            refused[route.prefix] = "the prefix or a community of it is malformed"
+            continue
+        hop = hops.get(Family.IPV6 if ":" in route.prefix else Family.IPV4)
+        if hop is not None:
+            found[route.prefix] = Attributes(hop, route.local_pref, route.med, route.prepend, route.communities)
+    return found, refused
+
+
+def difference(
+    session: Session, given: Mapping[str, Attributes], wanted: Mapping[str, Attributes]
+) -> Iterator[Command]:
+    """The commands that turn `given` into `wanted`: withdrawals first, then one group for each set of attributes."""
+    gone: dict[str, list[str]] = {}
+    for prefix, attributes in given.items():
+        if prefix not in wanted:
+            gone.setdefault(attributes.next_hop, []).append(prefix)
+    for hop, prefixes in gone.items():
+        yield from _batches(session, False, Attributes(hop), prefixes)
+    groups: dict[Attributes, list[str]] = {}
+    for prefix, attributes in wanted.items():
+        if given.get(prefix) != attributes:
+            groups.setdefault(attributes, []).append(prefix)
+    for attributes, prefixes in groups.items():
+        yield from _batches(session, True, attributes, prefixes)
+
+
+def _batches(session: Session, announce: bool, attributes: Attributes, prefixes: list[str]) -> Iterator[Command]:
+    for start in range(0, len(prefixes), BATCH):
+        yield Command(session, announce, attributes, tuple(prefixes[start : start + BATCH]))

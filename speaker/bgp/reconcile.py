@@ -1,0 +1,257 @@
+"""Brings the daemon to what the speaker wants: a machine without I/O. Time is an argument, the world a return value.
+
+Theory of operation. The machine knows what the daemon was told, session by session (`given`), and what it should
+know (`wanted`). A change of the sessions themselves needs a reload of the configuration: one at a time, and the daemon
+says when it is done; until then only sessions that the reload leaves alone get commands. Differences of routes go out
+as bulk commands, never more than WINDOW of them unanswered, withdrawals first. The daemon keeps its table of routes
+while a session is down and sends it by itself when the session is up again, so a flap needs nothing from us but, with
+graceful restart, End-of-RIB after everything was announced. A new daemon knows nothing: everything is said again.
+
+Invariants: no command for a session that the daemon does not have; nothing is announced that is not wanted; while no
+new desired state arrives (the speaker is away), what is wanted stays. A refused line is halved until the prefix at
+fault stands alone; that one is reported and the others are announced.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from speaker.bgp.commands import Attributes
+from speaker.bgp.events import Answer, Event, Reloaded, SessionChanged, SessionEvent, Unknown
+from speaker.bgp.sessions import Session
+from speaker.bgp.table import ADMINISTRATIVE_SHUTDOWN, OTHER_CONFIGURATION_CHANGE, Sent, Table
+from speaker.ipc.messages import BgpState, SessionState
+
+WINDOW = 4
+# Seconds without an answer after which the daemon counts as hung.
+ANSWER_TIME = 20.0
+RELOAD_TIME = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Effect: write this configuration and have the daemon read it."""
+
+    sessions: tuple[Session, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Effect: write this line to the daemon."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Effect: the daemon is beyond help; end it and start a new one."""
+
+    reason: str
+
+
+Effect = Configure | Send | Restart
+
+
+class Reconciler:
+    """The machine: every method is an event and returns the effects of it; `deadline` says when to call `tick`."""
+
+    def __init__(self) -> None:
+        self.errors: dict[str, str] = {}  # of peers that are left out, by name
+        self.answered = 0
+        self.refused = 0
+        self._target: tuple[Session, ...] = ()
+        self._wanted: Mapping[str, Mapping[str, Attributes]] = {}
+        self._loading: tuple[Session, ...] | None = None
+        self._tables: dict[str, Table] = {}  # by selector: the sessions that the daemon has
+        self._by_address: dict[str, Table] = {}
+        self._unanswered: deque[tuple[str, Sent | None]] = deque()
+        self._running = False
+        self._patience: float | None = None  # when the oldest unanswered line (or the reload) is late
+        self._last_errors: dict[str, str] = {}  # by peer name, kept over a restart of the daemon
+
+    # --- what the shell tells
+
+    def want(
+        self,
+        sessions: Sequence[Session],
+        routes: Mapping[str, Mapping[str, Attributes]],
+        errors: Mapping[str, str],
+        now: float,
+    ) -> list[Effect]:
+        """The new desired state: sessions, routes by peer name, and a sentence for each peer that is left out."""
+        self._target = tuple(sessions)
+        names = {session.name for session in self._target}
+        self._last_errors = {name: error for name, error in self._last_errors.items() if name in names}
+        self._wanted = routes
+        self.errors = dict(errors)
+        for table in self._tables.values():
+            self._plan(table)
+        return self._go_on(now)
+
+    def started(self, sessions: Sequence[Session], now: float) -> list[Effect]:
+        """A new daemon runs with the configuration of these sessions and knows no routes."""
+        self._running = True
+        self._loading = None
+        self._unanswered.clear()
+        self._tables = {}
+        self._adopt(tuple(sessions))
+        return self._go_on(now)
+
+    def lost(self, reason: str) -> None:
+        """The daemon is gone, and every session and route with it."""
+        self._running = False
+        self._loading = None
+        self._patience = None
+        self._unanswered.clear()
+        for table in self._tables.values():
+            self._last_errors[table.session.name] = reason
+        self._tables = {}
+        self._by_address = {}
+
+    def heard(self, event: Event, now: float) -> list[Effect]:
+        """The daemon said something."""
+        match event:
+            case Answer(accepted):
+                self._answered(accepted)
+            case SessionChanged(address, kind, reason):
+                self._session_changed(address, kind, reason)
+            case Reloaded(accepted):
+                if not accepted:
+                    return [Restart("the daemon refused its configuration")]
+                if self._loading is not None:
+                    self._adopt(self._loading)
+                    self._loading = None
+            case Unknown():
+                pass
+        if isinstance(event, Answer | Reloaded):
+            self._patience = None
+        return self._go_on(now)
+
+    def tick(self, now: float) -> list[Effect]:
+        """`deadline` has come."""
+        if self._patience is not None and now >= self._patience:
+            self._patience = None
+            return [Restart("the daemon does not answer")]
+        return []
+
+    @property
+    def deadline(self) -> float | None:
+        return self._patience
+
+    @property
+    def settled(self) -> bool:
+        """Whether the daemon was told everything and has answered all of it."""
+        return not self._unanswered and self._loading is None and not any(t.queue for t in self._tables.values())
+
+    @property
+    def established(self) -> int:
+        """How many sessions are up and would be closed with a farewell."""
+        return sum(table.up and not table.session.graceful_restart for table in self._tables.values())
+
+    def withdraw_all(self, now: float) -> list[Effect]:
+        """A planned stop: take every route back, except from peers that shall keep them (graceful restart)."""
+        self._wanted = {
+            table.session.name: table.given if table.session.graceful_restart else {} for table in self._tables.values()
+        }
+        for table in self._tables.values():
+            table.end_of_rib_due = False
+            self._plan(table)
+        return self._go_on(now)
+
+    def close_all(self, now: float) -> list[Effect]:
+        """A planned stop, after the withdrawals: close every session with Cease, but those that keep their routes."""
+        for table in self._tables.values():
+            if table.up and not table.session.graceful_restart:
+                table.close_due = ADMINISTRATIVE_SHUTDOWN
+        return self._go_on(now)
+
+    # --- what the machine tells
+
+    def state(self) -> BgpState:
+        """Every session of the desired state, sorted by peer."""
+        tables = {table.session.name: table for table in self._tables.values()}
+        states = []
+        for session in self._target:
+            table = tables.get(session.name)
+            if table is None:
+                error = self._last_errors.get(session.name, "")
+                states.append(SessionState(peer=session.name, up=False, last_error=error))
+            else:
+                routes = len(table.given)
+                states.append(SessionState(peer=session.name, up=table.up, last_error=table.last_error, routes=routes))
+        states += [SessionState(peer=name, up=False, last_error=error) for name, error in self.errors.items()]
+        return BgpState(sessions=tuple(sorted(states, key=lambda state: state.peer)))
+
+    # --- inside
+
+    def _adopt(self, sessions: tuple[Session, ...]) -> None:
+        """The daemon now has exactly these sessions; those with the same selector kept their routes."""
+        before, self._tables = self._tables, {}
+        for session in sessions:
+            table = before.get(session.selector)
+            if table is None:
+                error = self._last_errors.get(session.name, "")
+                table = Table(session, end_of_rib_due=session.graceful_restart, last_error=error)
+            # The daemon does not see this change by itself.
+            if table.session.interface != session.interface:
+                table.close_due = OTHER_CONFIGURATION_CHANGE
+            table.session = session
+            self._tables[session.selector] = table
+            self._plan(table)
+        self._by_address = {str(table.session.address): table for table in self._tables.values()}
+
+    def _plan(self, table: Table) -> None:
+        table.wanted = self._wanted.get(table.session.name, {})
+        table.plan()
+
+    def _answered(self, accepted: bool) -> None:
+        self.answered += 1
+        if not self._unanswered:
+            return
+        selector, sent = self._unanswered.popleft()
+        if accepted or sent is None:
+            return
+        self.refused += 1
+        table = self._tables.get(selector)
+        if table is not None:
+            later = [other for name, other in self._unanswered if name == selector and other is not None]
+            table.take_back(sent, later)
+
+    def _session_changed(self, address: str, kind: SessionEvent, reason: str) -> None:
+        table = self._by_address.get(address)
+        if table is None:
+            return
+        match kind:
+            case SessionEvent.UP:
+                table.came_up()
+                self._last_errors.pop(table.session.name, None)
+            case SessionEvent.DOWN:
+                table.went_down(reason)
+                self._last_errors[table.session.name] = table.last_error
+            case SessionEvent.CONNECTED:
+                pass
+
+    def _go_on(self, now: float) -> list[Effect]:
+        if not self._running:
+            return []
+        effects: list[Effect] = []
+        loaded = tuple(table.session for table in self._tables.values())
+        if self._loading is None and loaded != self._target:
+            self._loading = self._target
+            effects.append(Configure(self._target))
+        for selector, table in self._tables.items():
+            while table.session in self._target and len(self._unanswered) < WINDOW:
+                lines = table.next_lines()
+                if not lines:
+                    break
+                for line, sent in lines:
+                    self._unanswered.append((selector, sent))
+                    effects.append(Send(line))
+        self._arm(now)
+        return effects
+
+    def _arm(self, now: float) -> None:
+        if not self._unanswered and self._loading is None:
+            self._patience = None
+        elif self._patience is None:
+            self._patience = now + (RELOAD_TIME if self._loading is not None else ANSWER_TIME)

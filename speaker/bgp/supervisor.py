@@ -1,0 +1,232 @@
+"""The container `bgp`: carries what the speaker wants to the BGP daemon, and keeps that daemon alive.
+
+    speaker --bgp.sock--> Supervisor -> Reconciler -> Daemon --bridge.sock--> bridge --pipes--> ExaBGP
+
+The last desired state stays in force while the speaker is away. The daemon runs once a peer is wanted; when it ends,
+it is started again with back-off and told everything anew. On a planned stop, routes are withdrawn and sessions closed,
+except towards peers with graceful restart: these keep the routes until the next supervisor speaks (RFC 4724).
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from lb_controller.runtime.backoff import Backoff
+from lb_controller.runtime.logging import logger
+from speaker.bgp.child import Daemon
+from speaker.bgp.commands import wanted_routes
+from speaker.bgp.events import SessionChanged, SessionEvent, Unknown, event_of
+from speaker.bgp.network import local_address
+from speaker.bgp.reconcile import Configure, Effect, Reconciler, Restart, Send
+from speaker.bgp.sessions import Session, sessions_of
+from speaker.bgp.validation import Verdict, validated
+from speaker.ipc.messages import AnyMessage, BgpSnapshot, BgpState, Counters
+from speaker.ipc.stream import Peer, Server
+
+SOCKET = "bgp.sock"
+BRIDGE_SOCKET = "bridge.sock"
+FOLDER = "exabgp"
+# Seconds: how often the kernel is asked again for the way to each peer, and how often reports may be sent.
+LOOK_AGAIN = 10.0
+REPORT_EVERY = 0.1
+COUNT_EVERY = 5.0
+# A daemon that ran this long has started well: the next start does not wait.
+GOOD_RUN = 30.0
+FAREWELL_SECONDS = 2.0
+_log = logger(part="bgp")
+
+
+class Supervisor:
+    """Everything of the process but its settings; `serve` its tasks, then `leave`."""
+
+    def __init__(self, socket_dir: Path) -> None:
+        folder = socket_dir / FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+        self.machine = Reconciler()
+        self.daemon = Daemon(folder, socket_dir / BRIDGE_SOCKET)
+        self.server = Server(socket_dir / SOCKET, self._on_message, self._on_speaker, self._on_bad_frame)
+        self._snapshot: BgpSnapshot | None = None
+        self._changed = asyncio.Event()
+        self._needed = asyncio.Event()  # a session is wanted: the daemon may run
+        self._report_due = asyncio.Event()
+        self._clock = asyncio.Event()  # the machine's deadline may have moved
+        self._sessions: tuple[Session, ...] = ()
+        self._asked: tuple[Session, ...] | None = None
+        self._verdict = Verdict((), {})
+        self._leaving = False
+        self._downs: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
+
+    # --- tasks, each for ever
+
+    async def apply(self) -> None:
+        """Hand every new desired state to the machine."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._snapshot is not None:
+                await self._apply(self._snapshot)
+
+    async def look_again(self) -> None:
+        """Notice when the way to a peer changes, or appears."""
+        while True:
+            await asyncio.sleep(LOOK_AGAIN)
+            if self._snapshot is not None:
+                sessions, _ = sessions_of(self._snapshot.peers, local_address)
+                if sessions != self._asked:
+                    self._changed.set()
+
+    async def keep_daemon(self) -> None:
+        """Run the daemon; again, with back-off, whenever it ends."""
+        loop = asyncio.get_running_loop()
+        backoff = Backoff(random.random, first=0.2, most=10.0)
+        while True:
+            await self._needed.wait()
+            began = loop.time()
+            why = await self.daemon.run(self._sessions, self._on_start, self._on_line)
+            if self._leaving:
+                return
+            self.machine.lost(f"the BGP daemon ended ({why}) and is started again")
+            self._report_due.set()
+            if loop.time() - began > GOOD_RUN:
+                backoff.reset()
+            wait = backoff.next()
+            _log.error("daemon_ended", why=why, again_in=round(wait, 2))
+            await asyncio.sleep(wait)
+
+    async def watch_clock(self) -> None:
+        """Wake the machine at its deadline."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._clock.clear()
+            deadline = self.machine.deadline
+            wait = None if deadline is None else max(0.0, deadline - loop.time())
+            try:
+                await asyncio.wait_for(self._clock.wait(), wait)
+            except TimeoutError:
+                self._carry_out(self.machine.tick(loop.time()))
+
+    async def report(self) -> None:
+        """Tell the speaker the state of the sessions, when it changed."""
+        last = BgpState(sessions=())
+        while True:
+            await self._report_due.wait()
+            self._report_due.clear()
+            state = self.machine.state()
+            if state != last:
+                self._log_changes(last, state)
+                last = state
+                self.server.send(state)
+            await asyncio.sleep(REPORT_EVERY)
+
+    async def count(self) -> None:
+        """Tell the speaker the counters."""
+        while True:
+            await asyncio.sleep(COUNT_EVERY)
+            self.server.send(self.counters())
+
+    async def leave(self) -> None:
+        """Withdraw, say goodbye to the peers, end the daemon."""
+        self._leaving = True
+        now = asyncio.get_running_loop().time
+        self._carry_out(self.machine.withdraw_all(now()))
+        await _until(lambda: self.machine.settled, FAREWELL_SECONDS)
+        self._carry_out(self.machine.close_all(now()))
+        await _until(lambda: self.machine.settled and self.machine.established == 0, FAREWELL_SECONDS)
+        await self.daemon.stop()
+        _log.info("left", sessions_still_up=self.machine.established)
+
+    # --- what comes
+
+    def _on_message(self, message: AnyMessage) -> None:
+        if isinstance(message, BgpSnapshot) and not self._leaving:
+            self._snapshot = message
+            self._changed.set()
+
+    def _on_speaker(self, peer: Peer) -> None:
+        peer.send(self.machine.state())
+        peer.send(self.counters())
+
+    def _on_bad_frame(self, reason: str) -> None:
+        _log.warning("bad_frame", reason=reason)
+
+    def _on_start(self) -> None:
+        _log.info("daemon_started", sessions=len(self.daemon.sessions))
+        self._carry_out(self.machine.started(self.daemon.sessions, asyncio.get_running_loop().time()))
+
+    def _on_line(self, line: str) -> None:
+        event = event_of(line)
+        match event:
+            case SessionChanged(address, SessionEvent.DOWN):
+                self._downs[self._name_of(address)] += 1
+            case Unknown(kind):
+                self._unknown[kind] += 1
+            case _:
+                pass
+        self._carry_out(self.machine.heard(event, asyncio.get_running_loop().time()))
+
+    # --- what goes
+
+    async def _apply(self, snapshot: BgpSnapshot) -> None:
+        sessions, errors = sessions_of(snapshot.peers, local_address)
+        if sessions != self._asked:
+            self._verdict = await validated(sessions, self.daemon.bridge_command, self.daemon.folder)
+            self._asked = sessions
+        if self._leaving:
+            return
+        self._sessions = self._verdict.accepted
+        routes = {}
+        for session in self._sessions:
+            routes[session.name], refused = wanted_routes(session, snapshot.routes)
+            for prefix, sentence in refused.items():
+                _log.error("route_left_out", prefix=prefix, reason=sentence)
+        now = asyncio.get_running_loop().time()
+        self._carry_out(self.machine.want(self._sessions, routes, {**errors, **self._verdict.refused}, now))
+        if self._sessions:
+            self._needed.set()
+
+    def _carry_out(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(line):
+                    self.daemon.send(line)
+                case Configure(sessions):
+                    self.daemon.reload(sessions)
+                case Restart(reason):
+                    _log.error("daemon_restarts", reason=reason)
+                    self.daemon.kill()
+        self._report_due.set()
+        self._clock.set()
+
+    def _name_of(self, address: str) -> str:
+        names = (session.name for session in self._sessions if str(session.address) == address)
+        return next(names, address)
+
+    def _log_changes(self, before: BgpState, after: BgpState) -> None:
+        known = {state.peer: state for state in before.sessions}
+        for state in after.sessions:
+            old = known.get(state.peer)
+            if old is None or (old.up, old.last_error) != (state.up, state.last_error):
+                _log.info("session", peer=state.peer, up=state.up, last_error=state.last_error)
+
+    def counters(self) -> Counters:
+        """What is shown under /metrics; names as in speaker.ipc.counters."""
+        return Counters(
+            values={
+                "heraldlb_bgp_session_down_total": {name: float(number) for name, number in self._downs.items()},
+                "heraldlb_bgp_commands_answered_total": {"": float(self.machine.answered)},
+                "heraldlb_bgp_commands_refused_total": {"": float(self.machine.refused)},
+                "heraldlb_bgp_unknown_events_total": {kind: float(number) for kind, number in self._unknown.items()},
+                "heraldlb_bgp_daemon_starts_total": {"": float(self.daemon.starts)},
+            }
+        )
+
+
+async def _until(condition: Callable[[], bool], seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not condition() and loop.time() < end:  # noqa: ASYNC110 - the machine has no events of its own
+        await asyncio.sleep(0.01)

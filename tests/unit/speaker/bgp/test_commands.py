@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import pytest
+
+from lb_controller.model.address import Family
+from speaker.bgp.commands import BATCH, Attributes, Command, difference, end_of_rib, wanted_routes
+from speaker.ipc.messages import Route
+from tests.unit.speaker.bgp.samples import V4, V6, session
+
+HOP = "192.0.2.11"
+SELECTOR = "neighbor 192.0.2.1 local-ip 192.0.2.11 local-as 64512 peer-as 64500 router-id 192.0.2.11"
+
+
+def announce(attributes: Attributes, internal: bool = False) -> str:
+    chosen = replace(session(), peer_asn=64512) if internal else session()
+    text = str(Command(chosen, True, attributes, ("203.0.113.1/32",)))
+    return text.partition(" announce attributes ")[2]
+
+
+def test_a_command_names_the_session_and_the_next_hop() -> None:
+    command = Command(session(), True, Attributes(HOP), ("203.0.113.1/32", "203.0.113.2/32"))
+    assert str(command) == f"{SELECTOR} announce attributes next-hop {HOP} nlri 203.0.113.1/32 203.0.113.2/32"
+
+
+def test_a_withdrawal_needs_no_attributes() -> None:
+    command = Command(session(), False, Attributes(HOP, local_pref=7), ("203.0.113.1/32",))
+    assert str(command) == f"{SELECTOR} withdraw attributes next-hop {HOP} nlri 203.0.113.1/32"
+
+
+def test_communities_are_sorted_into_their_kinds() -> None:
+    text = announce(Attributes(HOP, communities=("65000:1", "large:65000:1:2", "65000:2")))
+    assert text.startswith(f"next-hop {HOP} community [ 65000:1 65000:2 ] large-community [ 65000:1:2 ] nlri")
+
+
+def test_local_preference_goes_to_internal_peers_only() -> None:
+    assert "local-preference 300" in announce(Attributes(HOP, local_pref=300), internal=True)
+    assert "local-preference" not in announce(Attributes(HOP, local_pref=300))
+
+
+def test_prepending_repeats_our_asn_towards_external_peers_only() -> None:
+    assert "as-path [ 64512 64512 64512 ]" in announce(Attributes(HOP, prepend=2))
+    assert "as-path" not in announce(Attributes(HOP, prepend=2), internal=True)
+
+
+def test_a_med_of_zero_is_written() -> None:
+    assert "med 0" in announce(Attributes(HOP, med=0))
+
+
+def test_end_of_rib_is_sent_for_every_family() -> None:
+    both = replace(session(), next_hops={Family.IPV4: V4, Family.IPV6: V6})
+    assert [line.removeprefix(SELECTOR) for line in end_of_rib(both)] == [
+        " announce eor ipv4 unicast",
+        " announce eor ipv6 unicast",
+    ]
+
+
+def test_a_session_gets_the_routes_that_name_it_and_that_it_can_carry() -> None:
+    routes = [
+        Route(prefix="203.0.113.1/32", peers=("tor", "spine"), local_pref=5),
+        Route(prefix="203.0.113.2/32", peers=("spine",)),
+        Route(prefix="2001:db8:1::1/128", peers=("tor",)),
+    ]
+    found, refused = wanted_routes(session(), routes)
+    assert found == {"203.0.113.1/32": Attributes(HOP, local_pref=5)}
+    assert refused == {}
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        Route(prefix="203.0.113.1/32 nlri 0.0.0.0/0", peers=("tor",)),
+        Route(prefix="203.0.113.1", peers=("tor",)),
+        Route(prefix="203.0.113.1/32", peers=("tor",), communities=("65000:1 ]",)),
+        Route(prefix="203.0.113.1/32\nshutdown", peers=("tor",)),
+    ],
+)
+def test_a_route_that_could_break_out_of_its_command_is_refused(route: Route) -> None:
+    found, refused = wanted_routes(session(), [route])
+    assert found == {}
+    assert list(refused) == [route.prefix]
+
+
+def test_the_difference_withdraws_first_and_groups_by_attributes() -> None:
+    one, two = Attributes(HOP), Attributes(HOP, med=1)
+    given = {"a": one, "b": one, "c": one}
+    wanted = {"b": one, "c": two, "d": two, "e": one}
+    commands = list(difference(session(), given, wanted))
+    assert [(c.announce, c.prefixes) for c in commands] == [(False, ("a",)), (True, ("c", "d")), (True, ("e",))]
+
+
+def test_nothing_different_is_no_command() -> None:
+    same = {"a": Attributes(HOP)}
+    assert list(difference(session(), same, dict(same))) == []
+
+
+def test_a_command_holds_a_limited_number_of_prefixes() -> None:
+    wanted = {f"p{number}": Attributes(HOP) for number in range(2 * BATCH + 1)}
+    assert [len(command.prefixes) for command in difference(session(), {}, wanted)] == [BATCH, BATCH, 1]
+
+
+def test_halves_hold_every_prefix_once() -> None:
+    first, second = Command(session(), True, Attributes(HOP), ("a", "b", "c")).halves()
+    assert first.prefixes + second.prefixes == ("a", "b", "c")
+    assert first.prefixes

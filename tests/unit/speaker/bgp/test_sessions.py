@@ -1,0 +1,102 @@
+import ipaddress
+from typing import Any
+
+import pytest
+
+from lb_controller.model.address import Address, Family
+from speaker.bgp.sessions import session_of, sessions_of
+from speaker.ipc.messages import Peer
+
+LOCAL = {4: ipaddress.ip_address("192.0.2.11"), 6: ipaddress.ip_address("2001:db8::11")}
+
+
+def local_address(address: Address, interface: str) -> Address:
+    if str(address) == "192.0.2.66":
+        raise OSError(101, "Network is unreachable")
+    return LOCAL[address.version]
+
+
+def peer(**changes: Any) -> Peer:
+    given: dict[str, Any] = {
+        "name": "tor",
+        "address": "192.0.2.1",
+        "local_asn": 64512,
+        "peer_asn": 64500,
+        "router_id": "192.0.2.11",
+        "families": ("ipv4",),
+    }
+    return Peer(**{**given, **changes})
+
+
+def test_the_kernel_s_address_is_the_local_address_and_the_next_hop() -> None:
+    session = session_of(peer(), local_address)
+    assert session.local_address == LOCAL[4]
+    assert session.next_hops == {Family.IPV4: LOCAL[4]}
+
+
+def test_a_given_source_address_wins() -> None:
+    session = session_of(peer(local_address="192.0.2.12"), local_address)
+    assert str(session.local_address) == "192.0.2.12"
+
+
+def test_each_family_may_have_a_next_hop_of_its_own() -> None:
+    session = session_of(peer(families=("ipv4", "ipv6"), next_hop_v6="2001:db8::12"), local_address)
+    assert session.next_hops == {Family.IPV4: LOCAL[4], Family.IPV6: ipaddress.ip_address("2001:db8::12")}
+    assert session.families == (Family.IPV4, Family.IPV6)
+
+
+def test_an_asn_of_zero_is_learnt_from_the_peer() -> None:
+    session = session_of(peer(peer_asn=0), local_address)
+    assert session.peer_asn is None
+    assert "peer-as auto" in session.selector
+    assert not session.internal
+
+
+def test_a_session_within_one_asn_is_internal() -> None:
+    assert session_of(peer(peer_asn=64512), local_address).internal
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"address": "192.0.2.1;"}, "is not an IP address"),
+        ({"address": "fe80::1%eth0"}, "has a zone"),
+        ({"local_asn": 0}, "local ASN 0"),
+        ({"peer_asn": 2**32}, "peer ASN 4294967296"),
+        ({"port": 0}, "port 0"),
+        ({"hold_time": 2}, "hold time 2"),
+        ({"hold_time": 65536}, "hold time 65536"),
+        ({"router_id": "2001:db8::1"}, "router ID"),
+        ({"router_id": "0.0.0.0"}, "router ID"),
+        ({"local_address": "2001:db8::11"}, "different families"),
+        ({"password": "x" * 81}, "81 octets"),
+        ({"password": "é" * 41}, "82 octets"),
+        ({"interface": "eth0; passive true"}, "not the name of an interface"),
+        ({"families": ()}, "no address family"),
+        ({"families": ("ipx",)}, "'ipx'"),
+        ({"families": ("ipv6",)}, "need an IPv6 next hop"),
+    ],
+)
+def test_what_cannot_be_configured_is_refused_with_a_sentence(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        session_of(peer(**changes), local_address)
+
+
+def test_one_bad_peer_leaves_the_others_alone() -> None:
+    peers = [peer(name="b"), peer(name="a", address="nowhere"), peer(name="c", address="192.0.2.66")]
+    sessions, refused = sessions_of(peers, local_address)
+    assert [session.name for session in sessions] == ["b"]
+    assert "nowhere" in refused["a"]
+    assert refused["c"] == "this node has no way to 192.0.2.66: Network is unreachable"
+
+
+def test_of_two_peers_with_one_address_the_first_by_name_stays() -> None:
+    sessions, refused = sessions_of([peer(name="z"), peer(name="a", port=1179)], local_address)
+    assert [session.name for session in sessions] == ["a"]
+    assert "peer a" in refused["z"]
+
+
+def test_neither_session_nor_peer_shows_its_password() -> None:
+    secret = peer(password="s3cret")
+    assert "s3cret" not in repr(secret)
+    assert "s3cret" not in repr(session_of(secret, local_address))
