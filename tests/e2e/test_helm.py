@@ -1,4 +1,4 @@
-"""Helm on a real cluster: changed value, rollback, uninstall that leaves only what the documentation says, reinstall."""
+"""Helm on a real cluster: changed value, rollback, uninstall that leaves what the documentation says, reinstall."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The main job, step by step, on a real Kubernetes: address, ARP owner, answer; route, answer behind the router; failover."""
+"""The main job, step by step, on a real Kubernetes: address, ARP owner, answer; route, answer behind it; failover."""
 
 import ipaddress
 import json
@@ -83,7 +83,7 @@ def test_traffic_policy_local_is_announced_only_from_nodes_with_endpoints(world:
     assert world.arp_owner(on_link) == node
     hop = world.lab.node_address(node)
     eventually(lambda: world.next_hops(by_bgp) == [hop], within=10, what=f"{hop} as the only next hop of {by_bgp}")
-    assert world.answer("ext", by_bgp).split()[1].endswith("192.168.88.50"), "the client's source address was lost"
+    assert "192.168.88.50" in world.answer("ext", by_bgp).split()[1], "the client's source address was lost"
 
 
 def test_the_owner_s_link_is_cut_and_another_node_answers(world: World) -> None:

@@ -1,7 +1,8 @@
-"""What the end-to-end tests do with a cluster: make Services, ask the LAN and the router, hurt things and wait for the cure.
+"""What the end-to-end tests do with a cluster: make Services, ask the LAN and the router, hurt things and wait for the
+cure.
 
-Nothing is asserted through HeraldLB's own reports: who answers ARP is asked on the wire from the client's namespace, routes are
-read from the router's kernel table, answers are fetched by curl.
+Nothing is asserted through HeraldLB's own reports: who answers ARP is asked on the wire from the client's namespace,
+routes are read from the router's kernel table, answers are fetched by curl.
 """
 
 import contextlib

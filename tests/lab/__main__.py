@@ -3,11 +3,14 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 
 from tests.lab import images, packages, programs
 from tests.lab.lab import Lab
 from tests.lab.shell import LabError
 from tests.lab.wait import NotWithin
+
+PASSING = ("kubectl", "helm", "vtysh", "exec")  # their words are not ours to read
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,10 +28,9 @@ def parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="compile, or make the image; prints where it is")
     build.add_argument("what", nargs="*", default=["all"], help="all, api, helm, image")
     for name, text in (("kubectl", "kubectl as administrator"), ("helm", "helm"), ("vtysh", "commands to the router")):
-        commands.add_parser(name, help=text).add_argument("words", nargs=argparse.REMAINDER)
+        commands.add_parser(name, help=text)
     run = commands.add_parser("exec", help="run a command in a namespace: exec cli curl ...")
     run.add_argument("member")
-    run.add_argument("words", nargs=argparse.REMAINDER)
     logs = commands.add_parser("logs", help="the end of a program's log, or the list of logs")
     logs.add_argument("program", nargs="?")
     return top
@@ -50,37 +52,52 @@ def replace(command: list[str]) -> None:
     os.execvp(command[0], command)
 
 
+def split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Our own arguments, and the words behind a command that passes them on unread."""
+    for position, word in enumerate(arguments):
+        if word in PASSING:
+            cut = position + (2 if word == "exec" else 1)
+            return arguments[:cut], arguments[cut:]
+    return arguments, []
+
+
 def main(arguments: list[str]) -> int:
+    arguments, words = split(arguments)
     options = parser().parse_args(arguments)
-    lab = Lab(options.name)
-    match options.command:
-        case "up":
-            lab.up(nodes=0 if options.api_only else options.nodes, router=options.router and not options.api_only)
-            print(lab.kubeconfig)
-        case "down":
-            lab.down()
-        case "build":
-            build(options.what)
-        case "load":
-            print(lab.load_image())
-        case "install":
-            lab.install_chart()
-        case "status":
-            for member in lab.space.existing():
-                print(member)
-                for pid, words in sorted(lab.space.processes(member).items()):
-                    print(f"  {pid:7d} {words[:150]}")
-        case "logs":
-            logs(lab, options.program)
-        case "kubectl":
-            replace(lab.space.enter("cp", lab.binaries / "kubectl", f"--kubeconfig={lab.kubeconfig}", *options.words))
-        case "helm":
-            print(lab.helm(*options.words))
-        case "vtysh":
-            print(lab.vtysh(*options.words))
-        case "exec":
-            replace(lab.space.enter(options.member, *options.words))
+    options.words = words
+    COMMANDS[options.command](Lab(options.name), options)
     return 0
+
+
+def up(lab: Lab, options: argparse.Namespace) -> None:
+    lab.up(nodes=0 if options.api_only else options.nodes, router=options.router and not options.api_only)
+    print(lab.kubeconfig)
+
+
+def status(lab: Lab, _: argparse.Namespace) -> None:
+    for member in lab.space.existing():
+        print(member)
+        for pid, words in sorted(lab.space.processes(member).items()):
+            print(f"  {pid:7d} {words[:150]}")
+
+
+def kubectl(lab: Lab, options: argparse.Namespace) -> None:
+    replace(lab.space.enter("cp", lab.binaries / "kubectl", f"--kubeconfig={lab.kubeconfig}", *options.words))
+
+
+COMMANDS: dict[str, Callable[[Lab, argparse.Namespace], object]] = {
+    "up": up,
+    "down": lambda lab, _: lab.down(),
+    "build": lambda _, options: build(options.what),
+    "load": lambda lab, _: print(lab.load_image()),
+    "install": lambda lab, _: lab.install_chart(),
+    "status": status,
+    "logs": lambda lab, options: logs(lab, options.program),
+    "kubectl": kubectl,
+    "helm": lambda lab, options: print(lab.helm(*options.words)),
+    "vtysh": lambda lab, options: print(lab.vtysh(" ".join(options.words))),
+    "exec": lambda lab, options: replace(lab.space.enter(options.member, *options.words)),
+}
 
 
 def logs(lab: Lab, program: str | None) -> None:

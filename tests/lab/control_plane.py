@@ -1,4 +1,7 @@
-"""etcd, kube-apiserver, kube-controller-manager and kube-scheduler in the namespace `cp`. Why each unusual flag is there stands beside it."""
+"""etcd, kube-apiserver, kube-controller-manager and kube-scheduler in the namespace `cp`.
+
+Why an unusual flag is there stands beside it.
+"""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What can be done to a lab: cut cables, drop packets one way or both, lose a share of them, kill and freeze, stop the API server."""
+"""What can be done to a lab: cut cables, drop packets one way or both, kill and freeze, stop the API server."""
 
 import os
 import signal

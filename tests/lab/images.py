@@ -1,8 +1,8 @@
 """Container images without Docker: buildah builds the project's own Containerfile, archives go to every node.
 
-The base image is Debian's Python, made by mmdebstrap, under the name that the Containerfile asks for, because no image registry is
-reached. The archive for the nodes is made twice: whole, for a node's first import, and thin, with only the blobs of layers that the
-nodes do not hold yet, so that a changed line of Python reaches the pods in seconds.
+The base image is Debian's Python, made by mmdebstrap, under the name that the Containerfile asks for, because no image
+registry is reached. The archive for the nodes is made twice: whole, for a node's first import, and thin, with only the
+blobs of layers that the nodes do not hold yet, so that a changed line of Python reaches the pods in seconds.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ def store() -> Path:
 
 
 def buildah(*words: str | Path, timeout: float = 1800) -> str:
-    roots = ["--root", store() / "storage", "--runroot", store() / "run"]
+    roots: list[str | Path] = ["--root", store() / "storage", "--runroot", store() / "run"]
     return run(["buildah", *roots, *words], env={"BUILDAH_ISOLATION": "chroot"}, timeout=timeout)
 
 
@@ -107,6 +107,11 @@ def _mirror() -> list[str]:
 
 def image() -> tuple[str, Path]:
     """Build HeraldLB's image from the checkout; returns its name with a tag of its content, and its OCI layout."""
+    with programs.locked("images.lock"):  # two labs must not build the same image side by side
+        return _image()
+
+
+def _image() -> tuple[str, Path]:
     _ensure_base()
     tag = _content_tag()
     name, layout = f"{IMAGE}:{tag}", store() / "layouts" / tag
@@ -125,6 +130,7 @@ def image() -> tuple[str, Path]:
     environment.chmod(0o600)
     command = ["bud", "--layers", "--pull=never", "-q", "--secret", f"id=pip,src={environment}", *volumes]
     buildah(*command, "-t", name, "-f", ROOT / "Containerfile", ROOT)
+    layout.parent.mkdir(parents=True, exist_ok=True)
     partial = layout.with_suffix(".new")
     shutil.rmtree(partial, ignore_errors=True)
     buildah("push", "-q", name, f"oci:{partial}:{name}")

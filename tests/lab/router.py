@@ -1,4 +1,4 @@
-"""FRR as the router `rtr`: zebra, bgpd and bfdd of this lab, which learn routes from the nodes and give them to the kernel."""
+"""FRR as the router `rtr`: zebra, bgpd and bfdd, which learn routes from the nodes and give them to the kernel."""
 
 import shutil
 from pathlib import Path
@@ -55,7 +55,7 @@ class Router:
             "rtr", "sysctl", "-qw", "net.ipv4.fib_multipath_hash_policy=1", "net.ipv6.fib_multipath_hash_policy=1"
         )
         for program in ("zebra", "bfdd", "bgpd"):
-            command = [PROGRAMS / program, "-N", self.instance, "-f", etc / "frr.conf"]
+            command: list[str | Path] = [PROGRAMS / program, "-N", self.instance, "-f", etc / "frr.conf"]
             self.space.start("rtr", command, self.lab_folder / f"{program}.log")
             eventually((state / f"{program}.vty").exists, within=20, what=f"{program} of the router")
 

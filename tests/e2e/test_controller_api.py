@@ -1,0 +1,443 @@
+"""The controller against a real API server, without nodes: what it writes, what it keeps, and what it survives."""
+
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.lab import Lab
+from tests.lab.wait import eventually
+
+pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).parents[2]
+SYSTEM = "heraldlb-system"
+Item = dict[str, Any]
+
+
+class ControllerProcess:
+    """Controllers as processes in the namespace of the control plane."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._logs = 0
+
+    def start(self, *arguments: str, within: float = 30) -> int:
+        """Start one and wait until it is ready; returns its PID."""
+        pid = self.spawn(*arguments)
+        port = _port(arguments)
+        eventually(lambda: self.get(port, "readyz") == "ok\n", within=within, what="the controller is ready")
+        return pid
+
+    def spawn(self, *arguments: str) -> int:
+        self._logs += 1
+        log = self.lab.folder / f"controller-{self._logs}.log"
+        words = ["-m", "lb_controller", f"--kubeconfig={self.lab.kubeconfig}", *arguments]
+        return self.lab.space.start("cp", [sys.executable, *words], log, {"PYTHONPATH": str(ROOT)})
+
+    def get(self, port: int, page: str) -> str:
+        url = f"http://127.0.0.1:{port}/{page}"
+        return self.lab.try_run("cp", "curl", "-s", "-m", "2", "--noproxy", "*", url).stdout
+
+    def metric(self, name: str, port: int = 9470) -> float:
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.get(port, "metrics"), re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send the signal to all, and wait until they are gone."""
+        self.lab.space.signal("cp", "-m lb_controller", number)
+        eventually(lambda: not self.pids(), within=15, what=f"the controllers end on {number.name}")
+
+    def pids(self) -> list[int]:
+        return self.lab.space.find("cp", "-m lb_controller")
+
+
+def _port(arguments: tuple[str, ...]) -> int:
+    return next((int(word.partition("=")[2]) for word in arguments if word.startswith("--metrics-port=")), 9470)
+
+
+class Cluster:
+    """What a test does with the API: objects of its own namespace and its own pools."""
+
+    def __init__(self, lab: Lab, namespace: str) -> None:
+        self.lab, self.namespace = lab, namespace
+        self._pools: list[str] = []
+
+    def pool(self, name: str, *addresses: str, **spec: object) -> None:
+        self._pools.append(name)
+        body = {"apiVersion": "heraldlb.io/v1beta1", "kind": "IPAddressPool", "metadata": {"name": name}}
+        self.apply([{**body, "spec": {"addresses": list(addresses), **spec}}])
+
+    def service(self, name: str, **annotations: str) -> Item:
+        notes = {f"heraldlb.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
+        return {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": self.namespace, "annotations": notes},
+            "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+        }
+
+    def apply(self, items: list[Item]) -> None:
+        body = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        self.lab.kubectl("apply", "--server-side", "-f", "-", input=body)
+
+    def create(self, *names: str, **annotations: str) -> None:
+        self.apply([self.service(name, **annotations) for name in names])
+
+    def patch(self, name: str, spec: Item) -> None:
+        self.lab.kubectl("-n", self.namespace, "patch", "service", name, "-p", json.dumps({"spec": spec}))
+
+    def delete(self, name: str) -> None:
+        self.lab.kubectl("-n", self.namespace, "delete", "service", name)
+
+    def services(self) -> dict[str, Item]:
+        items = json.loads(self.lab.kubectl("-n", self.namespace, "get", "services", "-o", "json"))["items"]
+        return {item["metadata"]["name"]: item for item in items}
+
+    def addresses(self) -> dict[str, list[str]]:
+        return {name: addresses_of(item) for name, item in self.services().items()}
+
+    def address(self, name: str, within: float = 10) -> str:
+        eventually(lambda: len(self.addresses()[name]) == 1, within=within, what=f"an address of Service {name}")
+        return self.addresses()[name][0]
+
+    def condition(self, name: str) -> Item:
+        return condition_of(self.services()[name], "heraldlb.io/Assigned")
+
+    def refused(self, name: str, reason: str) -> None:
+        def told() -> bool:
+            return bool(self.condition(name).get("reason") == reason)
+
+        eventually(told, within=10, what=f"Service {name} is refused for {reason}")
+
+    def events(self, name: str) -> list[str]:
+        selector = f"involvedObject.name={name},source=heraldlb-controller"
+        items = json.loads(self.lab.kubectl("get", "events", "-A", f"--field-selector={selector}", "-o", "json"))[
+            "items"
+        ]
+        return [item["reason"] for item in items]
+
+    def pool_status(self, name: str) -> Item:
+        found: Item = json.loads(self.lab.kubectl("get", "ipaddresspool", name, "-o", "json"))
+        return dict(found.get("status", {}))
+
+    def clean(self) -> None:
+        self.lab.kubectl("-n", self.namespace, "delete", "services", "--all")
+        if self._pools:
+            self.lab.kubectl("delete", "ipaddresspool", "--ignore-not-found", *self._pools)
+        self.lab.kubectl("delete", "namespace", self.namespace, "--wait=false")
+
+
+def addresses_of(service: Item) -> list[str]:
+    return [entry["ip"] for entry in service.get("status", {}).get("loadBalancer", {}).get("ingress", [])]
+
+
+def condition_of(item: Item, type_: str) -> Item:
+    conditions = item.get("status", {}).get("conditions", [])
+    return next((entry for entry in conditions if entry["type"] == type_), {})
+
+
+@pytest.fixture(scope="module")
+def processes(api: Lab) -> Iterator[ControllerProcess]:
+    api.kubectl("create", "namespace", SYSTEM)
+    processes = ControllerProcess(api)
+    yield processes
+    processes.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def controller(processes: ControllerProcess) -> Iterator[ControllerProcess]:
+    """One controller is running."""
+    processes.start()
+    yield processes
+    processes.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def cluster_api(api: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    namespace = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
+    api.kubectl("create", "namespace", namespace)
+    cluster = Cluster(api, namespace)
+    yield cluster
+    cluster.clean()
+
+
+def test_a_created_service_has_address_condition_annotation_and_one_event(
+    controller: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("first", "10.77.1.10-10.77.1.12")
+    cluster_api.create("web")
+    assert cluster_api.address("web") == "10.77.1.10"
+    service = cluster_api.services()["web"]
+    assert service["status"]["loadBalancer"]["ingress"] == [{"ip": "10.77.1.10", "ipMode": "VIP"}]
+    condition = cluster_api.condition("web")
+    assert (condition["status"], condition["reason"]) == ("True", "Assigned")
+    assert service["metadata"]["annotations"]["heraldlb.io/assigned-from-pool"] == "first"
+    eventually(lambda: cluster_api.events("web") == ["Assigned"], within=5, what="one Event")
+    eventually(
+        lambda: cluster_api.pool_status("first").get("assignedIPv4") == 1, within=5, what="the pool counts the address"
+    )
+    assert cluster_api.pool_status("first")["availableIPv4"] == 2
+
+
+def test_a_second_look_writes_nothing(processes: ControllerProcess, cluster_api: Cluster) -> None:
+    processes.start("--relist-seconds=5")
+    cluster_api.pool("quiet", "10.77.2.0/28")
+    cluster_api.create("one", "two")
+    cluster_api.address("one"), cluster_api.address("two")
+    eventually(lambda: cluster_api.pool_status("quiet").get("assignedIPv4") == 2, within=5, what="the pool counts both")
+    before = {name: item["metadata"]["resourceVersion"] for name, item in cluster_api.services().items()}
+    writes = processes.metric('heraldlb_status_writes_total{kind="Service",result="written"}')
+    processes.end()
+    processes.start("--relist-seconds=5")
+    eventually(lambda: processes.metric("heraldlb_is_leader") == 1, within=10, what="it assigns again")
+    eventually(lambda: processes.metric("heraldlb_services") == 2, within=10, what="it knows both")
+    after = {name: item["metadata"]["resourceVersion"] for name, item in cluster_api.services().items()}
+    assert writes == 2
+    assert after == before
+    assert processes.metric('heraldlb_status_writes_total{kind="Service",result="written"}') == 0
+    processes.end()
+
+
+def test_a_burst_of_200_is_assigned_distinctly_within_10_seconds_through_a_kill(
+    controller: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("burst", "10.77.16.0/20")
+    names = [f"s{number:03}" for number in range(200)]
+    manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": [cluster_api.service(name) for name in names]})
+    creation = cluster_api.lab.space.start(
+        "cp",
+        _kubectl(cluster_api.lab, "create", "-f", _file(cluster_api, manifest)),
+        cluster_api.lab.folder / "burst.log",
+    )
+    eventually(lambda: len(held(cluster_api.addresses())) > 20, within=15, every=0.02, what="the burst is on its way")
+    before = held(cluster_api.addresses())
+    controller.end(signal.SIGKILL)
+    assert len(before) < 200
+    controller.spawn()
+    eventually(lambda: len(held(cluster_api.addresses())) == 200, within=10, what="all 200 have an address")
+    after = held(cluster_api.addresses())
+    assert len(set(after.values())) == 200
+    assert {name: after[name] for name in before} == before
+    assert creation
+
+
+def held(addresses: dict[str, list[str]]) -> dict[str, str]:
+    return {name: found[0] for name, found in addresses.items() if found}
+
+
+def _kubectl(lab: Lab, *words: str) -> list[str | Path]:
+    return [lab.binaries / "kubectl", f"--kubeconfig={lab.kubeconfig}", *words]
+
+
+def _file(cluster: Cluster, text: str) -> str:
+    path = cluster.lab.folder / f"{cluster.namespace}.json"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_shrunk_pool_moves_nobody_and_a_grown_one_serves_who_waits(
+    controller: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("edited", "10.77.3.1-10.77.3.2")
+    cluster_api.create("a", "b")
+    cluster_api.address("a"), cluster_api.address("b")
+    before = cluster_api.addresses()
+    cluster_api.create("c")
+    cluster_api.refused("c", "PoolExhausted")
+    cluster_api.pool("edited", "10.77.3.1-10.77.3.1", "10.77.3.8-10.77.3.8")
+    assert cluster_api.address("c") == "10.77.3.8"
+    after = cluster_api.addresses()
+    assert {name: after[name] for name in before} == before
+    [stranded] = [name for name, found in before.items() if found == ["10.77.3.2"]]
+    eventually(
+        lambda: cluster_api.condition(stranded)["reason"] == "AddressNotInPool",
+        within=5,
+        what="the stranded one is told",
+    )
+    assert cluster_api.condition(stranded)["status"] == "True"
+
+
+def test_a_service_that_changes_its_type_and_back_loses_and_regains_an_address(
+    controller: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("types", "10.77.4.1-10.77.4.1")
+    cluster_api.create("web")
+    cluster_api.address("web")
+    cluster_api.patch("web", {"type": "ClusterIP"})
+    eventually(lambda: cluster_api.condition("web") == {}, within=10, what="our condition goes")
+    service = cluster_api.services()["web"]
+    assert addresses_of(service) == []
+    assert "heraldlb.io/assigned-from-pool" not in service["metadata"].get("annotations", {})
+    cluster_api.create("other")
+    assert cluster_api.address("other") == "10.77.4.1"
+    cluster_api.patch("web", {"type": "LoadBalancer"})
+    cluster_api.refused("web", "PoolExhausted")
+    cluster_api.delete("other")
+    assert cluster_api.address("web") == "10.77.4.1"
+
+
+def test_the_second_of_two_that_ask_for_one_address_gets_it_when_the_first_goes(
+    controller: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("asked", "10.77.5.0/28")
+    cluster_api.create("first", loadBalancerIPs="10.77.5.7")
+    assert cluster_api.address("first") == "10.77.5.7"
+    cluster_api.create("second", loadBalancerIPs="10.77.5.7")
+    cluster_api.refused("second", "AddressInUse")
+    assert "first" in cluster_api.condition("second")["message"]
+    cluster_api.delete("first")
+    assert cluster_api.address("second", within=2) == "10.77.5.7"
+
+
+def test_what_was_deleted_while_the_controller_was_away_is_free_afterwards(
+    processes: ControllerProcess, cluster_api: Cluster
+) -> None:
+    processes.start()
+    cluster_api.pool("absent", "10.77.6.1-10.77.6.2")
+    cluster_api.create("stays")
+    cluster_api.address("stays")
+    cluster_api.create("goes")
+    assert cluster_api.address("goes") == "10.77.6.2"
+    processes.end(signal.SIGKILL)
+    cluster_api.delete("goes")
+    cluster_api.create("new")
+    processes.start()
+    assert cluster_api.address("new") == "10.77.6.2"
+    assert cluster_api.addresses()["stays"] == ["10.77.6.1"]
+    processes.end(signal.SIGKILL)
+
+
+def test_it_goes_on_by_itself_after_the_api_server_was_killed(
+    controller: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("outage", "10.77.7.0/24")
+    cluster_api.create("before")
+    address = cluster_api.address("before")
+    [pid] = controller.pids()
+    cluster_api.lab.stop_api_server()
+    eventually(
+        lambda: "not_leading" in newest_log(cluster_api.lab), within=30, what="it stops leading without its Lease"
+    )
+    cluster_api.lab.start_api_server()
+    cluster_api.create("after")
+    cluster_api.address("after", within=20)
+    assert cluster_api.addresses()["before"] == [address]
+    assert controller.pids() == [pid]
+
+
+def test_a_frozen_api_server_loses_nothing(controller: ControllerProcess, cluster_api: Cluster) -> None:
+    cluster_api.pool("frozen", "10.77.8.0/24")
+    cluster_api.create("warm")
+    cluster_api.address("warm")
+    names = [f"f{number}" for number in range(30)]
+    [server] = cluster_api.lab.space.find("cp", "/kube-apiserver ")
+    cluster_api.create(*names)
+    os.kill(server, signal.SIGSTOP)
+    eventually(
+        lambda: "not_leading" in newest_log(cluster_api.lab), within=30, what="it stops leading without its Lease"
+    )
+    os.kill(server, signal.SIGCONT)
+
+    def all_distinct() -> bool:
+        return len(set(held(cluster_api.addresses()).values())) == 31
+
+    eventually(all_distinct, within=30, what="all have an address of their own")
+
+
+def newest_log(lab: Lab) -> str:
+    return max(lab.folder.glob("controller-*.log"), key=lambda path: path.stat().st_mtime).read_text()
+
+
+def test_a_bad_pool_is_told_so_and_the_others_work(controller: ControllerProcess, cluster_api: Cluster) -> None:
+    cluster_api.pool("good", "10.77.9.0/28")
+    eventually(lambda: accepted(cluster_api, "good") == "True", within=5, what="the good pool is accepted")
+    cluster_api.pool("overlapping", "10.77.9.0/24")
+    eventually(lambda: accepted(cluster_api, "overlapping") == "False", within=5, what="the bad pool is refused")
+    condition = condition_of({"status": cluster_api.pool_status("overlapping")}, "Accepted")
+    assert condition["reason"] == "OverlapsAnotherPool"
+    assert "good" in condition["message"]
+    eventually(
+        lambda: cluster_api.events("overlapping") == ["OverlapsAnotherPool"], within=5, what="a Warning Event says so"
+    )
+    cluster_api.create("web")
+    assert cluster_api.address("web") == "10.77.9.0"
+    cluster_api.lab.kubectl("delete", "ipaddresspool", "good")
+    eventually(lambda: accepted(cluster_api, "overlapping") == "True", within=5, what="without the other it is good")
+
+
+def accepted(cluster: Cluster, pool: str) -> str:
+    return str(condition_of({"status": cluster.pool_status(pool)}, "Accepted").get("status"))
+
+
+def test_a_service_of_another_class_is_left_alone(controller: ControllerProcess, cluster_api: Cluster) -> None:
+    cluster_api.pool("classes", "10.77.10.0/24")
+    other = cluster_api.service("theirs")
+    other["spec"]["loadBalancerClass"] = "example.com/other"
+    ours = cluster_api.service("ours")
+    ours["spec"]["loadBalancerClass"] = "heraldlb.io/heraldlb"
+    cluster_api.apply([other, ours])
+    cluster_api.address("ours")
+    assert cluster_api.services()["theirs"]["status"] == {"loadBalancer": {}}
+
+
+def test_a_second_replica_takes_over_at_once_when_the_first_is_stopped(
+    processes: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("replicas", "10.77.11.0/24")
+    first = processes.start("--identity=one", "--metrics-port=9480")
+    eventually(lambda: processes.metric("heraldlb_is_leader", 9480) == 1, within=20, what="the first leads")
+    processes.start("--identity=two", "--metrics-port=9481")
+    assert processes.metric("heraldlb_is_leader", 9481) == 0
+    cluster_api.create("a")
+    address = cluster_api.address("a")
+    os.kill(first, signal.SIGTERM)
+    cluster_api.create("b")
+    assert cluster_api.address("b", within=4) not in ("", address)
+    assert processes.metric("heraldlb_is_leader", 9481) == 1
+    assert cluster_api.addresses()["a"] == [address]
+    processes.end(signal.SIGKILL)
+
+
+def test_a_second_replica_takes_over_within_the_lease_when_the_first_is_killed(
+    processes: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("killed", "10.77.12.0/24")
+    first = processes.start("--identity=one", "--metrics-port=9480", "--lease-seconds=6")
+    eventually(lambda: processes.metric("heraldlb_is_leader", 9480) == 1, within=20, what="the first leads")
+    processes.start("--identity=two", "--metrics-port=9481", "--lease-seconds=6")
+    os.kill(first, signal.SIGKILL)
+    cluster_api.create("web")
+    cluster_api.address("web", within=9)
+    processes.end(signal.SIGKILL)
+
+
+def test_a_sigterm_ends_it_with_status_0_and_an_empty_lease(processes: ControllerProcess, api: Lab) -> None:
+    processes.start()
+    eventually(lambda: processes.metric("heraldlb_is_leader") == 1, within=20, what="it leads")
+    processes.end(signal.SIGTERM)
+    assert '"stopped"' in newest_log(api)
+    lease = json.loads(api.kubectl("-n", SYSTEM, "get", "lease", "heraldlb-controller", "-o", "json"))
+    assert lease["spec"].get("holderIdentity", "") == ""
+
+
+def test_a_watch_that_the_api_server_forgot_is_cured_by_a_list(
+    controller: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("compacted", "10.77.13.1-10.77.13.2")
+    cluster_api.create("stays", "goes")
+    cluster_api.address("stays"), cluster_api.address("goes")
+    [pid] = controller.pids()
+    os.kill(pid, signal.SIGSTOP)
+    freed = cluster_api.addresses()["goes"]
+    cluster_api.delete("goes")
+    cluster_api.create("new")
+    cluster_api.lab.stop_api_server()
+    cluster_api.lab.start_api_server()  # its watch cache begins anew: what it was asked from is too old
+    os.kill(pid, signal.SIGCONT)
+    assert [cluster_api.address("new", within=30)] == freed
