@@ -46,8 +46,10 @@ def test_graceful_restart_cannot_be_changed_not_even_by_removing_it(api: Lab) ->
     spec = {"myASN": 64512, "peerASN": 64500, "peerAddress": "192.0.2.1", "enableGracefulRestart": True}
     api.kubectl("apply", "-f", "-", input=manifest("BGPPeer", "immutable", spec))
     try:
-        for change in ('[{"op":"remove","path":"/spec/enableGracefulRestart"}]',):
+        for operation in ({"op": "remove"}, {"op": "replace", "value": False}):
+            change = json.dumps([{"path": "/spec/enableGracefulRestart", **operation}])
             result = api.try_kubectl("patch", "bgppeer", "immutable", "--type=json", "-p", change)
+            assert result.returncode != 0
             assert "enableGracefulRestart cannot be changed" in result.stderr
     finally:
         api.kubectl("delete", "bgppeer", "immutable")

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from lb_controller.model import names
+from lb_controller.model.address import AddressRange, Family
 from lb_controller.model.config import BFDProfile, BGPAdvertisement, BGPPeer, Config, L2Advertisement, Origin, Pool
 from lb_controller.model.parse import objects
+from lb_controller.model.parse.claims import Claims
 from lb_controller.model.parse.objects import RawObject
 from lb_controller.model.parse.peers import bgp_peer
 from lb_controller.model.parse.problems import Problem, Severity
@@ -58,45 +60,46 @@ def _each(
     raws: list[RawObject], parse: Callable[[RawObject, list[Problem]], Named | None], parsing: _Parsing
 ) -> list[tuple[RawObject, Named]]:
     """Parse each; a name that exists in both API groups means our object."""
-    ours = {raw.name for raw in raws if raw.origin is Origin.HERALDLB}
     kept = []
-    for raw in raws:
-        if raw.origin is Origin.METALLB and raw.name in ours:
-            message = f"not read: a {raw.kind} of the same name exists in {names.GROUP}; remove one of them"
-            parsing.note(raw, "metadata.name", message, ObjectReason.CONFLICT)
-            continue
+    for raw in _one_of_each_name(raws, parsing):
         value = parse(raw, parsing.problems)
         if value is not None:
             kept.append((raw, value))
     return kept
 
 
-def _pools(raws: list[RawObject], parsing: _Parsing) -> list[tuple[RawObject, Pool]]:
-    kept: list[tuple[RawObject, Pool]] = []
-    for raw, pool in _each(raws, objects.pool, parsing):
-        clash = _overlap(pool, [other for _, other in kept])
-        if clash is None:
-            kept.append((raw, pool))
+def _one_of_each_name(raws: list[RawObject], parsing: _Parsing) -> list[RawObject]:
+    ours = {raw.name for raw in raws if raw.origin is Origin.HERALDLB}
+    kept = []
+    for raw in raws:
+        if raw.origin is Origin.METALLB and raw.name in ours:
+            message = f"not read: another {raw.kind} of the same name exists in {names.GROUP}; remove one of them"
+            parsing.note(raw, "metadata.name", message, ObjectReason.CONFLICT)
         else:
-            index, mine, other, theirs = clash
-            message = f"{mine} overlaps {theirs} of the older IPAddressPool {other.name}; remove it from one of them"
-            parsing.note(raw, f"spec.addresses[{index}]", message, ObjectReason.OVERLAPS)
+            kept.append(raw)
     return kept
 
 
-def _overlap(pool: Pool, others: list[Pool]) -> tuple[int, object, Pool, object] | None:
-    for index, mine in enumerate(pool.ranges):
-        for other in others:
-            for theirs in other.ranges:
-                if mine.overlaps(theirs):
-                    return index, mine, other, theirs
-    return None
+def _pools(raws: list[RawObject], parsing: _Parsing) -> list[tuple[RawObject, Pool]]:
+    kept: list[tuple[RawObject, Pool]] = []
+    claims = Claims()
+    for raw, pool in _each(raws, objects.pool, parsing):
+        rivals = [(index, part, claims.rival(part)) for index, part in enumerate(pool.ranges)]
+        clashes = [(index, part, *rival) for index, part, rival in rivals if rival is not None]
+        for index, mine, theirs, owner in clashes:
+            message = f"{mine} overlaps {theirs} of the older IPAddressPool {owner}; remove it from one of them"
+            parsing.note(raw, f"spec.addresses[{index}]", message, ObjectReason.OVERLAPS)
+        if not clashes:
+            kept.append((raw, pool))
+            for part in pool.ranges:
+                claims.add(part, pool.name)
+    return kept
 
 
 def _aliases(raws: list[RawObject], parsing: _Parsing) -> Mapping[str, str]:
     aliases: dict[str, str] = {}
     owner: dict[str, str] = {}
-    for raw in raws:
+    for raw in _one_of_each_name(raws, parsing):
         for name, value in objects.community_aliases(raw, parsing.problems).items():
             if name in aliases:
                 message = f"the alias {name!r} is defined by the older Community {owner[name]}; remove one"
@@ -125,22 +128,28 @@ def _peers(raws: list[RawObject], profiles: set[str], parsing: _Parsing) -> list
 def _aggregating(
     found: list[tuple[RawObject, BGPAdvertisement]], pools: list[tuple[RawObject, Pool]], parsing: _Parsing
 ) -> list[tuple[RawObject, BGPAdvertisement]]:
-    """Leave out advertisements whose aggregate would be wider than every block of a selected pool."""
+    """Leave out advertisements whose aggregate would be wider than every block of a range of a selected pool."""
     kept = []
     for raw, advertisement in found:
-        wide = [pool.name for _, pool in pools if advertisement.pools.selects(pool) and _too_wide(advertisement, pool)]
-        if wide:
-            message = f"an aggregate would reach beyond IPAddressPool {', '.join(wide)}; write a longer length"
-            parsing.note(raw, "spec.aggregationLength", message, ObjectReason.CONFLICT)
-        else:
+        selected = [pool for _, pool in pools if advertisement.pools.selects(pool)]
+        wide = [
+            (pool, part) for pool in selected for part in pool.ranges if _widest(part) > _length(advertisement, part)
+        ]
+        for pool, part in wide:
+            field_name = "aggregationLength" if part.family is Family.IPV4 else "aggregationLengthV6"
+            aggregate = f"an aggregate of /{_length(advertisement, part)}"
+            message = f"{aggregate} reaches beyond {part} of IPAddressPool {pool.name}; write at least {_widest(part)}"
+            parsing.note(raw, f"spec.{field_name}", message, ObjectReason.CONFLICT)
+        if not wide:
             kept.append((raw, advertisement))
     return kept
 
 
-def _too_wide(advertisement: BGPAdvertisement, pool: Pool) -> bool:
-    for part in pool.ranges:
-        v4 = part.first.version == 4
-        length = advertisement.aggregation_length if v4 else advertisement.aggregation_length_v6
-        if all(network.prefixlen > length for network in part.networks()):
-            return True
-    return False
+def _widest(part: AddressRange) -> int:
+    """Prefix length of the widest block in the range."""
+    return min(network.prefixlen for network in part.networks())
+
+
+def _length(advertisement: BGPAdvertisement, part: AddressRange) -> int:
+    v4 = part.family is Family.IPV4
+    return advertisement.aggregation_length if v4 else advertisement.aggregation_length_v6

@@ -6,6 +6,7 @@ Each function reads one object alone; rules between objects stand in `config`. F
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_interface
 from typing import Any
 
 from lb_controller.model import names
@@ -21,12 +22,14 @@ from lb_controller.model.config import (
     ServiceAllocation,
     SharingScope,
 )
-from lb_controller.model.parse.problems import Problem
+from lb_controller.model.parse.claims import Claims
+from lb_controller.model.parse.problems import Problem, Severity
 from lb_controller.model.parse.reader import Reader
+from lb_controller.model.reasons import ObjectReason
 
 _LARGEST = 2**32 - 1
-_STANDARD = re.compile(r"\d{1,5}:\d{1,5}")
-_LARGE = re.compile(r"large:\d{1,10}:\d{1,10}:\d{1,10}")
+_STANDARD = re.compile(r"[0-9]{1,5}:[0-9]{1,5}")
+_LARGE = re.compile(r"large:[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class RawObject:
     def reader(self, problems: list[Problem]) -> Reader:
         """A reader of spec."""
         about = (self.kind, self.name, self.origin)
-        return Reader(self.body.get("spec") or {}, "spec", about, problems)
+        spec = self.body.get("spec")
+        return Reader({} if spec is None else spec, "spec", about, problems)
 
     def labels(self) -> Mapping[str, str]:
         metadata = self.body.get("metadata")
@@ -65,7 +69,7 @@ class RawObject:
 
 def pool(raw: RawObject, problems: list[Problem]) -> Pool | None:
     """An IPAddressPool, or None when its addresses cannot be used."""
-    before = len([p for p in problems if p.severity == "Error"])
+    before = _errors(problems)
     spec = raw.reader(problems)
     ranges = _ranges(raw, spec)
     scope = spec.text("sharingScope", _default_scope(raw.origin))
@@ -82,7 +86,11 @@ def pool(raw: RawObject, problems: list[Problem]) -> Pool | None:
         labels=raw.labels(),
         origin=raw.origin,
     )
-    return found if len([p for p in problems if p.severity == "Error"]) == before else None
+    return found if _errors(problems) == before else None
+
+
+def _errors(problems: list[Problem]) -> int:
+    return sum(problem.severity is Severity.ERROR for problem in problems)
 
 
 def _default_scope(origin: Origin) -> str:
@@ -91,6 +99,7 @@ def _default_scope(origin: Origin) -> str:
 
 def _ranges(raw: RawObject, spec: Reader) -> tuple[AddressRange, ...]:
     kept: list[AddressRange] = []
+    claims = Claims()
     for index, text in enumerate(spec.items("addresses")):
         field = f"addresses[{index}]"
         if not isinstance(text, str):
@@ -101,13 +110,14 @@ def _ranges(raw: RawObject, spec: Reader) -> tuple[AddressRange, ...]:
         except ValueError as error:
             spec.wrong(field, str(error))
             continue
-        if "/" in text and text.strip().partition("/")[0] != str(part.first) and raw.origin is Origin.METALLB:
+        if "/" in text and ip_interface(text.strip()).ip != part.first:
             spec.warn(field, f"{text.strip()!r} has host bits set; read as {part}, as MetalLB does")
-        if other := next((other for other in kept if other.overlaps(part)), None):
-            spec.wrong(field, f"{text.strip()!r} overlaps {other} of the same pool; remove one")
+        if rival := claims.rival(part):
+            spec.wrong(field, f"{text.strip()!r} overlaps {rival[0]} of the same pool; remove one")
             continue
+        claims.add(part, raw.name)
         kept.append(part)
-    if not spec.items("addresses"):
+    if spec.value.get("addresses") in (None, []):
         spec.wrong("addresses", "is empty; write at least one CIDR or range")
     return tuple(kept)
 
@@ -132,6 +142,8 @@ def l2_advertisement(raw: RawObject, problems: list[Problem]) -> L2Advertisement
     preferences = []
     for reader in spec.subs("preferredNodeSelectors"):
         weight = reader.number("weight", 1, 100)
+        if not reader.has("preference"):
+            reader.wrong("preference", "is missing; write a label selector, {} for every node")
         selector = reader.sub("preference").selector()
         if weight is None and not reader.has("weight"):
             reader.wrong("weight", "is missing; write a number from 1 to 100")
@@ -177,8 +189,13 @@ def _communities(spec: Reader, aliases: Mapping[str, str]) -> list[str]:
     for index, text in enumerate(spec.texts("communities")):
         value = aliases.get(text, text)
         if wrong := community_problem(value):
-            unknown = f"{text!r} is no alias of any Community object, and {wrong}"
-            spec.wrong(f"communities[{index}]", unknown)
+            field = f"communities[{index}]"
+            if ":" in text:
+                spec.wrong(field, wrong)
+            else:
+                cure = "create one that defines it, or write 65000:1 or large:65000:1:2"
+                message = f"no Community object defines the alias {text!r}; {cure}"
+                spec.wrong(field, message, ObjectReason.REFERENCE_NOT_FOUND)
         else:
             kept.append(value)
     return kept

@@ -22,7 +22,7 @@ def bgp_peer(raw: RawObject, problems: list[Problem]) -> BGPPeer | None:
         peer_asn=_asn(spec),
         dynamic_asn=_dynamic(spec),
         local_asn=spec.number("localASN", 1, _LARGEST),
-        address=spec.address("peerAddress"),
+        address=spec.address("peerAddress", zone=True),
         interface=spec.text("interface"),
         source_address=spec.address("sourceAddress"),
         port=spec.number("peerPort", 0, 65535) or 179,
@@ -41,6 +41,7 @@ def bgp_peer(raw: RawObject, problems: list[Problem]) -> BGPPeer | None:
         origin=raw.origin,
     )
     _check_pairs(spec, found)
+    _check_multi_hop(spec, found)
     return found if len(problems) == before else None
 
 
@@ -90,6 +91,13 @@ def _secret(spec: Reader) -> SecretReference | None:
     return SecretReference(name, reader.text("namespace")) if name else None
 
 
+def _check_multi_hop(spec: Reader, peer: BGPPeer) -> None:
+    if peer.ebgp_multi_hop and peer.peer_asn is not None and peer.peer_asn == peer.my_asn:
+        spec.wrong("ebgpMultiHop", f"peerASN equals myASN {peer.my_asn}, which is iBGP; remove ebgpMultiHop")
+    if peer.ebgp_multi_hop and peer.dynamic_asn is DynamicASN.INTERNAL:
+        spec.wrong("ebgpMultiHop", "dynamicASN is internal, which is iBGP; remove ebgpMultiHop")
+
+
 def _check_pairs(spec: Reader, peer: BGPPeer) -> None:
     if (peer.peer_asn is None) == (peer.dynamic_asn is None):
         spec.wrong("peerASN", "write exactly one of peerASN and dynamicASN")
@@ -99,8 +107,6 @@ def _check_pairs(spec: Reader, peer: BGPPeer) -> None:
         spec.wrong("interface", "write exactly one of peerAddress and interface")
     if peer.password and peer.password_secret is not None:
         spec.wrong("password", "write either password or passwordSecret, not both")
-    if peer.ebgp_multi_hop and peer.peer_asn is not None and peer.peer_asn == peer.my_asn:
-        spec.wrong("ebgpMultiHop", f"peerASN equals myASN {peer.my_asn}, which is iBGP; remove ebgpMultiHop")
     if peer.router_id is not None and peer.router_id.version != 4:
         spec.wrong("routerID", f"{peer.router_id} is not an IPv4 address")
     if peer.source_address and peer.address and peer.source_address.version != peer.address.version:

@@ -16,7 +16,8 @@ from lb_controller.model.parse.problems import Problem, Severity
 from lb_controller.model.reasons import ObjectReason
 from lb_controller.model.selectors import LabelSelector, Operator, Requirement
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
+# At most nine digits: a longer number is no duration that anybody means, and would become infinity.
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|us|µs|ns|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
@@ -73,7 +74,7 @@ class Reader:
         if found is None:
             return None
         if isinstance(found, bool) or not isinstance(found, int):
-            self.wrong(field, f"must be a whole number, not {_name(found)}")
+            self.wrong(field, f"must be a whole number, not {_number_name(found)}")
             return None
         if not low <= found <= high:
             self.wrong(field, f"{found} is not between {low} and {high}")
@@ -103,13 +104,14 @@ class Reader:
         for index, item in enumerate(self.items(field)):
             yield Reader(item, self.at(f"{field}[{index}]"), self.about, self.problems)
 
-    def address(self, field: str) -> Address | None:
+    def address(self, field: str, *, zone: bool = False) -> Address | None:
+        """An address; `zone`: the zone of a link-local one may follow a `%`."""
         text = self.text(field)
         if not text:
             return None
         try:
-            if "%" in text or text.lower().startswith("fe80:"):
-                return ipaddress.ip_address(text)  # a link-local peer may carry its zone
+            if zone and "%" in text:
+                return ipaddress.IPv6Address(text)
             return parse_address(text)
         except ValueError as error:
             self.wrong(field, str(error))
@@ -146,9 +148,9 @@ class Reader:
     def selector(self) -> LabelSelector | None:
         """This mapping as metav1.LabelSelector; None when it cannot be used."""
         before = len(self.problems)
+        labels = self.sub("matchLabels")
         requirements = [
-            Requirement(str(key), Operator.IN, frozenset({str(value)}))
-            for key, value in sorted(self.sub("matchLabels").value.items())
+            Requirement(key, Operator.IN, frozenset({labels.text(key)})) for key in sorted(labels.value, key=str)
         ]
         for reader in self.subs("matchExpressions"):
             requirement = reader._requirement()
@@ -177,3 +179,7 @@ class Reader:
 def _name(value: object) -> str:
     names = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
     return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _number_name(value: object) -> str:
+    return "a fraction" if isinstance(value, float) else _name(value)
