@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lb_controller.app.inputs import SERVICE, Value, from_json
+from lb_controller.app.inputs import SERVICE, Value, from_json, is_watched
 from lb_controller.app.jobs import object_job, rfc3339, service_job
 from lb_controller.app.leavers import Leavers
 from lb_controller.app.lister import AllListed, Listed, Lister
@@ -157,27 +157,45 @@ class Controller:
             self.reconciler.begin()
             self._metrics.is_leader.set(1)
             self._log.info("assigning", services=len(self.reconciler.observed[SERVICE].objects))
+        elif self.reconciler.ledger is not None:
+            # A net under everything: what should be written and is not, for whatever cause, is written now.
+            self.reconciler.touch(self.reconciler.ledger.entries)
+            self.reconciler.objects_stale = True
 
     def _take_report(self, outlets: Outlets, report: Report) -> None:
         id_, ending = report.job.id, report.ending
-        source, key = id_
-        self._metrics.writes.labels(source, ending.name.lower()).inc()
+        self._metrics.writes.labels(id_[0], ending.name.lower()).inc()
         if report.raw is not None:
-            self.reconciler.see(source, from_json(source, report.raw))
-        if ending is Ending.FAILED:
-            self._wait_after(id_, report.error)
-            return
-        if ending in (Ending.WRITTEN, Ending.CHANGED_MEANWHILE):
-            self._pace.spend(id_, time.monotonic())
-            self._reached()
-        if ending is Ending.CHANGED_MEANWHILE:
-            self._metrics.conflicts.inc()
-        if ending is Ending.VANISHED and (known := self.reconciler.observed[source].objects.get(key)) is not None:
+            self._take_answer(id_[0], report.raw)
+        match ending:
+            case Ending.WRITTEN:
+                self._reached(id_)
+                if report.job.event is not None:
+                    outlets.events.post(report.job.event)
+            case Ending.CHANGED_MEANWHILE:
+                self._metrics.conflicts.inc()
+                self._reached(id_)
+            case Ending.VANISHED:
+                self._forget(id_)
+            case Ending.NOT_ALLOWED:
+                # After a pause of the process the Lease may be renewed before anybody notices that it had run out.
+                self._later(_TICK_SECONDS, Again((id_,)))
+            case Ending.FAILED:
+                self._wait_after(id_, report.error)
+
+    def _take_answer(self, source: str, raw: bytes) -> None:
+        sighting = from_json(source, raw)
+        if is_watched(source, raw):
+            self.reconciler.see(source, sighting)
+        else:
+            # Its type changed while we wrote; the watch tells of that only once, and perhaps told it before.
+            self.reconciler.lose(source, sighting.key, sighting.version)
+
+    def _forget(self, id_: ObjectId) -> None:
+        source, key = id_
+        known = self.reconciler.observed[source].objects.get(key)
+        if known is not None:
             self.reconciler.lose(source, key, known.version)
-        if ending is Ending.WRITTEN and report.job.event is not None:
-            outlets.events.post(report.job.event)
-        if source == SERVICE:
-            self.reconciler.touch([ServiceKey(*key)])
 
     # --- waiting after failures
 
@@ -200,8 +218,11 @@ class Controller:
             self._later(self._backoff.next(), Again())
         return probes
 
-    def _reached(self) -> None:
-        """The API server answers: everything that waited for it may go."""
+    def _reached(self, id_: ObjectId) -> None:
+        """The API server answers: everything that waited for it may go, and the written object is looked at again."""
+        self._pace.spend(id_, time.monotonic())
+        if id_[0] == SERVICE:
+            self.reconciler.touch([ServiceKey(*id_[1])])
         self._backoff.reset()
         if self._blocked:
             self._log.info("writes_go_on", objects=len(self._blocked))

@@ -64,6 +64,23 @@ def from_json(source: str, raw: bytes | msgspec.Raw) -> Sighting[Value]:
             return from_mapping(source, msgspec.json.decode(raw))
 
 
+class _Typed(msgspec.Struct):
+    class Spec(msgspec.Struct):
+        """The only field of interest."""
+
+        type: str = ""
+
+    spec: Spec = msgspec.field(default_factory=Spec)
+
+
+_typed = msgspec.json.Decoder(_Typed)
+
+
+def is_watched(source: str, raw: bytes) -> bool:
+    """Whether an object fetched by itself is one that the watch of its source would show."""
+    return source != SERVICE or _typed.decode(raw).spec.type == "LoadBalancer"
+
+
 def place_of(metadata: Meta | wire.ObjectMeta) -> tuple[Key, int]:
     """Key and version: resourceVersions of one resource compare as numbers."""
     return (metadata.namespace, metadata.name), int(metadata.resource_version or 0)

@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from lb_controller.app.inputs import FIELD_SELECTORS, SOURCES, Value, from_json
 from lb_controller.app.observed import Key, Sighting
 from lb_controller.kube.client import Api
@@ -86,11 +88,12 @@ class Lister:
         while True:
             try:
                 await self._list(source)
-            except ApiError as error:
+            except (ApiError, msgspec.DecodeError) as error:
                 if self.failing is None:
                     self._log.warning("list_failing", kind=source, why=str(error))
                 self.failing = str(error)
-                await asyncio.sleep(max(backoff.next(), error.retry_after or 0.0))
+                asked = error.retry_after if isinstance(error, ApiError) else None
+                await asyncio.sleep(max(backoff.next(), asked or 0.0))
             else:
                 self.failing = None
                 return

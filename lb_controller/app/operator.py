@@ -10,6 +10,7 @@ loop when it ends, and takes 2 ms an event; none of it may touch the loop that a
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import threading
@@ -77,15 +78,20 @@ class Operator:
         self._kubeconfig, self._seen, self._restarted = kubeconfig, seen, restarted
         self._main = asyncio.get_running_loop()
         self._stopping = threading.Event()
+        self._ended = asyncio.Event()
         self._again: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
         self._log = logger(part="operator")
 
-    def start(self) -> None:
-        """Begin to watch."""
+    async def run(self) -> None:
+        """Watch until `stop`. Raises RuntimeError if the thread ends by itself: without watches nothing is in time."""
         # It warns that it leaves signals alone, which is what we want of it.
         logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
         self._thread.start()
+        await self._ended.wait()
+        if not self._stopping.is_set():
+            raise RuntimeError("the thread of the kopf operator ended")
+        await asyncio.Event().wait()  # stopped on purpose: the process is leaving
 
     def restart(self) -> None:
         """End the running operator and begin anew: it looks only at its start which resources exist."""
@@ -98,7 +104,11 @@ class Operator:
         await asyncio.to_thread(self._thread.join, seconds)
 
     def _run(self) -> None:
-        asyncio.run(self._supervise())
+        try:
+            asyncio.run(self._supervise())
+        finally:
+            with contextlib.suppress(RuntimeError):  # the main loop is closed already
+                self._main.call_soon_threadsafe(self._ended.set)
 
     async def _supervise(self) -> None:
         registry, settings = _registry(self._kubeconfig, self._hand_over), _settings()

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -137,11 +138,20 @@ async def connect(kubeconfig: Path | None, *, within: float = 15.0, connections:
     `within`: seconds for a whole request. Raises LoginError with a sentence when there are no usable credentials.
     """
     found = await configuration(kubeconfig)
+    found.proxy = found.proxy or _proxy(found.host)
+    # Left to itself the session asks the environment for proxies and ~/.netrc, in a thread, for every single request.
+    found.client_session_kwargs = {"trust_env": False}
     found.retries = None  # who retries, and when, is decided by the caller
     found.connection_pool_maxsize = connections
     async with client.ApiClient(configuration=found) as raw:
         raw.user_agent = "heraldlb"
         yield Api(raw, kubeconfig, within=within)
+
+
+def _proxy(server: str) -> str | None:
+    """The proxy that the environment names for the server (HTTPS_PROXY, NO_PROXY)."""
+    parts = urlsplit(server)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
 class LoginError(Exception):

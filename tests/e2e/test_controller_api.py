@@ -5,11 +5,13 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.lab.lab import Lab
 from tests.lab.wait import eventually
@@ -25,6 +27,7 @@ class ControllerProcess:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
+        self.kubeconfig: Path | None = None
         self._logs = 0
 
     def start(self, *arguments: str, within: float = 30) -> int:
@@ -37,7 +40,7 @@ class ControllerProcess:
     def spawn(self, *arguments: str) -> int:
         self._logs += 1
         log = self.lab.folder / f"controller-{self._logs}.log"
-        words = ["-m", "lb_controller", f"--kubeconfig={self.lab.kubeconfig}", *arguments]
+        words = ["-m", "lb_controller", f"--kubeconfig={self.kubeconfig or self.lab.kubeconfig}", *arguments]
         return self.lab.space.start("cp", [sys.executable, *words], log, {"PYTHONPATH": str(ROOT)})
 
     def get(self, port: int, page: str) -> str:
@@ -52,6 +55,12 @@ class ControllerProcess:
         """Send the signal to all, and wait until they are gone."""
         self.lab.space.signal("cp", "-m lb_controller", number)
         eventually(lambda: not self.pids(), within=15, what=f"the controllers end on {number.name}")
+
+    def end_test(self) -> None:
+        """Leave no process and no Lease that the next test would have to wait for."""
+        self.end(signal.SIGKILL)
+        self.kubeconfig = None
+        self.lab.kubectl("-n", SYSTEM, "delete", "lease", "--all")
 
     def pids(self) -> list[int]:
         return self.lab.space.find("cp", "-m lb_controller")
@@ -127,7 +136,6 @@ class Cluster:
         return dict(found.get("status", {}))
 
     def clean(self) -> None:
-        self.lab.kubectl("-n", self.namespace, "delete", "services", "--all")
         if self._pools:
             self.lab.kubectl("delete", "ipaddresspool", "--ignore-not-found", *self._pools)
         self.lab.kubectl("delete", "namespace", self.namespace, "--wait=false")
@@ -143,19 +151,23 @@ def condition_of(item: Item, type_: str) -> Item:
 
 
 @pytest.fixture(scope="module")
-def processes(api: Lab) -> Iterator[ControllerProcess]:
+def system(api: Lab) -> ControllerProcess:
     api.kubectl("create", "namespace", SYSTEM)
-    processes = ControllerProcess(api)
-    yield processes
-    processes.end(signal.SIGKILL)
+    return ControllerProcess(api)
 
 
 @pytest.fixture
-def controller(processes: ControllerProcess) -> Iterator[ControllerProcess]:
+def processes(system: ControllerProcess) -> Iterator[ControllerProcess]:
+    """No controller is running yet."""
+    yield system
+    system.end_test()
+
+
+@pytest.fixture
+def controller(processes: ControllerProcess) -> ControllerProcess:
     """One controller is running."""
     processes.start()
-    yield processes
-    processes.end(signal.SIGKILL)
+    return processes
 
 
 @pytest.fixture
@@ -210,7 +222,7 @@ def test_a_burst_of_200_is_assigned_distinctly_within_10_seconds_through_a_kill(
     cluster_api.pool("burst", "10.77.16.0/20")
     names = [f"s{number:03}" for number in range(200)]
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": [cluster_api.service(name) for name in names]})
-    creation = cluster_api.lab.space.start(
+    cluster_api.lab.space.start(
         "cp",
         _kubectl(cluster_api.lab, "create", "-f", _file(cluster_api, manifest)),
         cluster_api.lab.folder / "burst.log",
@@ -224,7 +236,6 @@ def test_a_burst_of_200_is_assigned_distinctly_within_10_seconds_through_a_kill(
     after = held(cluster_api.addresses())
     assert len(set(after.values())) == 200
     assert {name: after[name] for name in before} == before
-    assert creation
 
 
 def held(addresses: dict[str, list[str]]) -> dict[str, str]:
@@ -310,7 +321,6 @@ def test_what_was_deleted_while_the_controller_was_away_is_free_afterwards(
     processes.start()
     assert cluster_api.address("new") == "10.77.6.2"
     assert cluster_api.addresses()["stays"] == ["10.77.6.1"]
-    processes.end(signal.SIGKILL)
 
 
 def test_it_goes_on_by_itself_after_the_api_server_was_killed(
@@ -401,7 +411,6 @@ def test_a_second_replica_takes_over_at_once_when_the_first_is_stopped(
     assert cluster_api.address("b", within=4) not in ("", address)
     assert processes.metric("heraldlb_is_leader", 9481) == 1
     assert cluster_api.addresses()["a"] == [address]
-    processes.end(signal.SIGKILL)
 
 
 def test_a_second_replica_takes_over_within_the_lease_when_the_first_is_killed(
@@ -414,7 +423,22 @@ def test_a_second_replica_takes_over_within_the_lease_when_the_first_is_killed(
     os.kill(first, signal.SIGKILL)
     cluster_api.create("web")
     cluster_api.address("web", within=9)
-    processes.end(signal.SIGKILL)
+
+
+def test_a_process_frozen_past_its_lease_goes_on_where_it_stood(
+    processes: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("paused", "10.77.14.0/24")
+    pid = processes.start("--lease-seconds=6")
+    cluster_api.create("before")
+    address = cluster_api.address("before")
+    cluster_api.create(*(f"s{number}" for number in range(20)))
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(5)  # longer than a Lease of 6 s lets its holder write
+    cluster_api.create(*(f"t{number}" for number in range(20)))
+    os.kill(pid, signal.SIGCONT)
+    eventually(lambda: len(set(held(cluster_api.addresses()).values())) == 41, within=10, what="all have an address")
+    assert cluster_api.addresses()["before"] == [address]
 
 
 def test_a_sigterm_ends_it_with_status_0_and_an_empty_lease(processes: ControllerProcess, api: Lab) -> None:
@@ -441,3 +465,42 @@ def test_a_watch_that_the_api_server_forgot_is_cured_by_a_list(
     cluster_api.lab.start_api_server()  # its watch cache begins anew: what it was asked from is too old
     os.kill(pid, signal.SIGCONT)
     assert [cluster_api.address("new", within=30)] == freed
+
+
+def test_the_rights_that_the_chart_gives_are_enough(processes: ControllerProcess, cluster_api: Cluster) -> None:
+    processes.kubeconfig = kubeconfig_of_the_chart(cluster_api.lab)
+    processes.start()
+    cluster_api.pool("rights", "10.77.15.0/28")
+    cluster_api.create("web")
+    cluster_api.address("web")
+    eventually(lambda: cluster_api.events("web") == ["Assigned"], within=5, what="the Event")
+    eventually(
+        lambda: cluster_api.pool_status("rights").get("assignedIPv4") == 1, within=5, what="the pool counts the address"
+    )
+    cluster_api.patch("web", {"type": "ClusterIP"})
+    eventually(lambda: cluster_api.condition("web") == {}, within=10, what="our condition goes")
+    [pid] = processes.pids()
+    os.kill(pid, signal.SIGSTOP)
+    cluster_api.create("gone", "stays")
+    cluster_api.delete("gone")
+    os.kill(pid, signal.SIGCONT)
+    cluster_api.address("stays")
+    assert "is forbidden" not in newest_log(cluster_api.lab)
+    processes.end(signal.SIGTERM)
+    assert "lease_released" in newest_log(cluster_api.lab)
+
+
+def kubeconfig_of_the_chart(lab: Lab) -> Path:
+    """Credentials of the controller's ServiceAccount with the roles of the chart, and nothing more."""
+    chart = str(ROOT / "charts" / "heraldlb")
+    text = lab.helm("template", "heraldlb", chart, "-n", SYSTEM, "--kube-version=1.35.4")
+    rendered = [body for body in yaml.safe_load_all(text) if body]
+    kinds = ("ServiceAccount", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
+    wanted = [body for body in rendered if body["kind"] in kinds]
+    lab.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(wanted))
+    token = lab.kubectl("-n", SYSTEM, "create", "token", "heraldlb-controller").strip()
+    config = yaml.safe_load(lab.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    path = lab.folder / "controller.kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path

@@ -1,0 +1,1 @@
+"""Values and small worlds that several tests share."""
