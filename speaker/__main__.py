@@ -3,7 +3,7 @@
 import os
 import sys
 
-from lb_controller.kube.client import connect
+from lb_controller.kube.client import LoginError, connect
 from lb_controller.runtime.health import serving
 from lb_controller.runtime.logging import configure
 from lb_controller.runtime.settings import read
@@ -24,7 +24,7 @@ def main() -> int:
                 brain.start(tasks)
                 await tasks.stopped()
 
-    return run(work)
+    return run(work, plain=(LoginError, OSError))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def main() -> int:
         async with Tasks() as tasks:
             await Announcer(settings).run(tasks)
 
-    return run(work)
+    return run(work, plain=(OSError,))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ only the difference.
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 from lb_controller.kube.client import Api
 from lb_controller.model.cluster import Service
@@ -22,8 +23,9 @@ from speaker.app.report import Report
 from speaker.app.secrets import Passwords
 from speaker.app.settings import SpeakerSettings
 from speaker.decide.bgp import BgpDecision, desired_bgp
-from speaker.decide.decider import Decider
+from speaker.decide.decider import Changes, Decider
 from speaker.decide.layer2 import Announcement
+from speaker.decide.silence import silent
 from speaker.ipc.messages import (
     AnyMessage,
     BgpSnapshot,
@@ -51,16 +53,24 @@ class Brain:
         self.health = Health(self.metrics, self.lag)
         self.report = Report(self.metrics)
         self._wake = asyncio.Event()
-        self._decider = Decider(ignore_exclusion=settings.ignore_exclude_label)
+        self._decider = Decider(self.me, ignore_exclusion=settings.ignore_exclude_label)
         self.inputs = Inputs(api, self._decider, self._serves, self._wake.set)
         self._passwords = Passwords(api, settings.namespace, self._wake.set)
         self._settled = False
         self._bgp: BgpDecision | None = None
         self._members: tuple[str, ...] = ()
         folder = settings.socket_dir
-        self._announcer = Client(folder / "announcer.sock", self._from_announcer, self._greet_announcer, self._bad)
-        self._bgp_client = Client(folder / "bgp.sock", self._from_bgp, self._greet_bgp, self._bad)
-        self.health.checks = {"inputs": self._inputs_ready, "announcer": self._announcer_ready, "bgp": self._bgp_ready}
+        self._announcer = Client(
+            folder / "announcer.sock", self._from_announcer, self._greet_announcer, self._lost("announcer_lost")
+        )
+        self._bgp_client = Client(folder / "bgp.sock", self._from_bgp, self._greet_bgp, self._lost("bgp_lost"))
+        self.health.checks = {
+            "inputs": self._inputs_ready,
+            "node": self._node_ready,
+            "announcer": self._announcer_ready,
+            "bgp": self._bgp_ready,
+        }
+        self.report.lag.set_function(lambda: self.lag.last)
 
     def start(self, tasks: Tasks) -> None:
         """Start all tasks."""
@@ -91,32 +101,41 @@ class Brain:
         self.inputs.settle()
         self._passwords.want(_secrets(self.inputs.config))
         changes = self._decider.settle()
+        first, self._settled = not self._settled, True
+        self._settle_link(changes, first=first)
+        # Passwords that are not known yet would close the sessions that the supervisor kept while we were away.
+        if self._bgp is not None or not self._passwords.open:
+            self._settle_bgp()
+        self._measure()
+        if first:
+            log.info("first_picture", addresses=len(self._decider.announcements), members=len(self._members))
+
+    def _settle_link(self, changes: Changes, *, first: bool) -> None:
         members = tuple(sorted(self._decider.cluster.nodes))
-        bgp = desired_bgp(
+        joined, self._members = members if members != self._members else None, members
+        if first:
+            self._announcer.send(self._link_snapshot())
+        elif changes.changed or changes.removed or joined is not None:
+            changed = tuple(map(_link, changes.changed))
+            self._announcer.send(LinkDelta(changed=changed, removed=tuple(map(str, changes.removed)), members=joined))
+
+    def _settle_bgp(self) -> None:
+        before = self._bgp
+        self._bgp = bgp = desired_bgp(
             self.inputs.config,
             self._decider.cluster,
             self.me,
             self._passwords.known,
             ignore_exclusion=self.settings.ignore_exclude_label,
         )
-        first, self._settled = not self._settled, True
-        if first:
-            log.info("first_picture", addresses=len(self._decider.announcements), routes=len(bgp.routes))
-        if first or changes.changed or changes.removed or members != self._members:
-            delta = LinkDelta(
-                changed=tuple(map(_link, changes.changed)),
-                removed=tuple(map(str, changes.removed)),
-                members=members if members != self._members else None,
-            )
-            self._members = members
-            self._announcer.send(self._link_snapshot() if first else delta)
-        if self._bgp is None or (bgp.peers, bgp.routes) != (self._bgp.peers, self._bgp.routes):
-            self._bgp = bgp
+        if before is None or (bgp.peers, bgp.routes) != (before.peers, before.routes):
             self._bgp_client.send(BgpSnapshot(peers=bgp.peers, routes=bgp.routes))
-        self._bgp = bgp
-        self._measure(bgp)
+        if before is None or bgp.refused_peers != before.refused_peers:
+            for peer, why in bgp.refused_peers.items():
+                log.warning("peer_without_session", peer=peer, why=why)
 
-    def _measure(self, bgp: BgpDecision) -> None:
+    def _measure(self) -> None:
+        bgp = self._bgp or BgpDecision()
         self.report.announced.labels("layer2").set(len(self._decider.announcements))
         self.report.announced.labels("bgp").set(len(bgp.routes))
         self.report.omissions.clear()
@@ -125,7 +144,10 @@ class Brain:
             self.report.omissions.labels("layer2", reason).set(number)
         for reason, number in Counter(omission.reason for omission in bgp.omissions.values()).items():
             self.report.omissions.labels("bgp", reason).set(number)
-        self.report.lag.set(self.lag.last)
+
+        if self._bgp is not None:
+            by_bgp = bgp.omissions if self.inputs.config.bgp_advertisements else None
+            self.report.silent_now(silent(self._decider.omissions, by_bgp))
 
     # --- the announcers
 
@@ -161,8 +183,8 @@ class Brain:
             case _:
                 log.warning("message_not_for_speaker", kind=type(message).__name__)
 
-    def _bad(self, error: str) -> None:
-        log.error("bad_message", error=error)
+    def _lost(self, event: str) -> Callable[[str], None]:
+        return lambda why: log.warning(event, why=why)
 
     # --- readiness
 
@@ -170,10 +192,16 @@ class Brain:
         missing = self.inputs.missing()
         return f"not listed yet: {', '.join(missing)}" if missing else None
 
+    def _node_ready(self) -> str | None:
+        known = self.inputs.missing() or self.me in self._decider.cluster.nodes
+        return None if known else f"there is no Node {self.me}; it is the setting --node-name"
+
     def _announcer_ready(self) -> str | None:
         return None if self._announcer.connected else "the announcer does not answer on announcer.sock"
 
     def _bgp_ready(self) -> str | None:
+        if self._bgp is None and (names := self._passwords.open):
+            return f"not read yet: Secret {', '.join(sorted(names))}"
         return None if self._bgp_client.connected else "the BGP supervisor does not answer on bgp.sock"
 
 

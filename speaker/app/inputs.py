@@ -14,13 +14,14 @@ from lb_controller.kube.reflector import Reflector
 from lb_controller.kube.resources import ENDPOINT_SLICES, LOAD_BALANCERS_ONLY, NODES, SERVICES, Resource, custom
 from lb_controller.kube.store import Key
 from lb_controller.model import names, wire
-from lb_controller.model.cluster import Endpoint, EndpointSlice, Node, Service, ServiceKey
+from lb_controller.model.cluster import EndpointSlice, Node, Service, ServiceKey
 from lb_controller.model.config import Config, Origin
 from lb_controller.model.parse import core
 from lb_controller.model.parse.config import parse_config
 from lb_controller.model.parse.objects import RawObject
 from lb_controller.model.parse.problems import Problem
 from lb_controller.runtime.tasks import Tasks
+from speaker.app.slices import Slices
 from speaker.decide.decider import Decider
 
 T = TypeVar("T")
@@ -45,8 +46,7 @@ class Inputs:
         self.config = Config()
         self._raws: dict[tuple[str, str], RawObject] = {}
         self._config_stale = False
-        self._slices: dict[ServiceKey, dict[str, tuple[Endpoint, ...]]] = {}
-        self._service_of_slice: dict[Key, ServiceKey] = {}
+        self._slices = Slices()
         self._reflectors: list[Reflector[Any]] = [
             self._core(api, NODES, _reading(wire.Node, core.node), self._node),
             self._core(api, ENDPOINT_SLICES, _reading(wire.EndpointSlice, core.endpoint_slice), self._slice),
@@ -57,6 +57,13 @@ class Inputs:
     def start(self, tasks: Tasks) -> None:
         for reflector in self._reflectors:
             tasks.start(f"watch {reflector.resource}", reflector.run())
+        tasks.start("first lists", self._tell_when_listed(), may_end=True)
+
+    async def _tell_when_listed(self) -> None:
+        """The list that comes last may be empty, and then it changes no fact."""
+        for reflector in self._reflectors:
+            await reflector.synced.wait()
+        self._on_change()
 
     def missing(self) -> list[str]:
         """The resources that were not listed yet."""
@@ -106,16 +113,5 @@ class Inputs:
         self.decider.set_service(ServiceKey(*key), service)
 
     def _slice(self, key: Key, found: EndpointSlice | None) -> None:
-        previous = self._service_of_slice.pop(key, None)
-        if previous is not None:
-            self._slices[previous].pop(key[1], None)
-        if found is not None and found.service:
-            service = ServiceKey(found.namespace, found.service)
-            self._service_of_slice[key] = service
-            self._slices.setdefault(service, {})[key[1]] = found.endpoints
-        touched = {previous, self._service_of_slice.get(key)}
-        for service in [service for service in touched if service is not None]:
-            slices = self._slices.get(service, {})
-            self.decider.set_endpoints(service, tuple(e for name in sorted(slices) for e in slices[name]))
-            if not slices:
-                self._slices.pop(service, None)
+        for service, endpoints in self._slices.put(key, found).items():
+            self.decider.set_endpoints(service, endpoints)

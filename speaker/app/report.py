@@ -1,12 +1,17 @@
 """What the announcers report, as metrics and log lines."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Gauge
 
 from lb_controller.runtime.logging import logger
 from lb_controller.runtime.metrics import Reported
+from speaker.decide.facts import Omission
+from speaker.decide.silence import Held
 from speaker.ipc import counters
 from speaker.ipc.messages import BgpState, Counters, LinkState
 
+MOST_LINES = 20  # of one kind at a time
 log = logger()
 
 
@@ -14,8 +19,10 @@ class Report:
     """The last state of this node's announcers."""
 
     def __init__(self, metrics: CollectorRegistry) -> None:
+        self.metrics = metrics
         self.owned: dict[str, tuple[str, ...]] = {}
         self.sessions: dict[str, bool] = {}
+        self._silent: dict[Held, Omission] = {}
         self._announcer, self._bgp = Reported(counters.ANNOUNCER), Reported(counters.BGP)
         metrics.register(self._announcer)
         metrics.register(self._bgp)
@@ -25,6 +32,10 @@ class Report:
         self.announced = Gauge("heraldlb_speaker_announced_addresses", announced, ["protocol"], registry=metrics)
         lag = "by how much the event loop was late last"
         self.lag = Gauge("heraldlb_speaker_loop_lag_seconds", lag, registry=metrics)
+        up = "1 when the BGP session is established"
+        self._up = Gauge("heraldlb_bgp_session_up", up, ["peer"], registry=metrics)
+        sent = "prefixes sent to the peer"
+        self._sent = Gauge("heraldlb_bgp_announced_prefixes", sent, ["peer"], registry=metrics)
 
     def announcer_counters(self, message: Counters) -> None:
         self._announcer.values = message.values
@@ -40,10 +51,33 @@ class Report:
             log.info("address_released", address=address)
         self.owned = message.owned
 
+    def silent_now(self, silent: Mapping[Held, Omission]) -> None:
+        """Log which addresses fell silent and why, and which are announced again; a flood is cut short."""
+        changed = [held for held, omission in silent.items() if self._silent.get(held) != omission]
+        for key, address in changed[:MOST_LINES]:
+            omission = silent[key, address]
+            where = {"service": str(key), "address": str(address)}
+            log.info("address_omitted", **where, reason=omission.reason, why=omission.message)
+        over = [held for held in self._silent if held not in silent]
+        for key, address in over[:MOST_LINES]:
+            log.info("address_omitted_no_more", service=str(key), address=str(address))
+        if (more := max(0, len(changed) - MOST_LINES) + max(0, len(over) - MOST_LINES)) > 0:
+            log.info("more_omissions_changed", number=more)
+        self._silent = dict(silent)
+
     def sessions_now(self, message: BgpState) -> None:
         """Log which sessions came up and went down."""
         for session in message.sessions:
             if self.sessions.get(session.peer) != session.up:
-                event = "bgp_session_up" if session.up else "bgp_session_down"
-                log.info(event, peer=session.peer, error=session.last_error)
+                if session.up:
+                    log.info("bgp_session_up", peer=session.peer)
+                else:
+                    log.warning("bgp_session_down", peer=session.peer, error=session.last_error)
+        for peer in self.sessions.keys() - {session.peer for session in message.sessions}:
+            log.info("bgp_session_removed", peer=peer)
         self.sessions = {session.peer: session.up for session in message.sessions}
+        self._up.clear()
+        self._sent.clear()
+        for session in message.sessions:
+            self._up.labels(session.peer).set(session.up)
+            self._sent.labels(session.peer).set(session.routes)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from lb_controller.kube.client import Api
-from lb_controller.kube.errors import ApiError, NotFound
+from lb_controller.kube.errors import ApiError, Forbidden, NotFound
 from lb_controller.kube.resources import Resource
 from lb_controller.runtime.logging import logger
 
 AGAIN_SECONDS = 60.0
+SOON_SECONDS = 2.0  # after an answer that did not come
 log = logger()
 
 
@@ -22,14 +23,21 @@ class _Secret(msgspec.Struct):
 
 
 class Passwords:
-    """Secret name -> password, for the names wanted last; `on_change` is called when one changed."""
+    """Secret name -> password, for the names wanted last; `on_change` is called when an answer says something new."""
 
     def __init__(self, api: Api, namespace: str, on_change: Callable[[], None]) -> None:
         self.known: dict[str, str] = {}
         self._api, self._on_change = api, on_change
         self._secrets = Resource("", "v1", "secrets", namespace)
         self._wanted: frozenset[str] = frozenset()
+        self._answered: frozenset[str] = frozenset()
+        self._failed: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
+
+    @property
+    def open(self) -> frozenset[str]:
+        """The Secrets of which the API server said nothing yet, neither their content nor that they do not exist."""
+        return self._wanted - self._answered
 
     def want(self, names: Iterable[str]) -> None:
         """These Secrets are referred to now."""
@@ -42,24 +50,31 @@ class Passwords:
         """Keep the passwords fresh for ever."""
         while True:
             await self._read_all()
+            again = SOON_SECONDS if self._failed else AGAIN_SECONDS
             try:
-                await asyncio.wait_for(self._wake.wait(), AGAIN_SECONDS if self._wanted else None)
+                await asyncio.wait_for(self._wake.wait(), again if self._wanted else None)
             except TimeoutError:
                 continue
             self._wake.clear()
 
     async def _read_all(self) -> None:
-        found = {}
+        found, answered, failed = {}, set(), set()
         for name in sorted(self._wanted):
             try:
                 password = await self._read(name)
+                answered.add(name)
             except ApiError as error:
-                log.warning("secret_unreadable", secret=name, error=str(error))
+                if name not in self._failed:
+                    log.warning("secret_unreadable", secret=name, error=str(error))
+                failed.add(name)
+                if name in self._answered or isinstance(error, Forbidden):
+                    answered.add(name)
                 password = self.known.get(name)  # what was known stays while the API is away
             if password is not None:
                 found[name] = password
-        if found != self.known:
-            self.known = found
+        new = found != self.known or not answered <= self._answered
+        self.known, self._answered, self._failed = found, frozenset(answered), frozenset(failed)
+        if new:
             self._on_change()
 
     async def _read(self, name: str) -> str | None:

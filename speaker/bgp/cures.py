@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from exabgp.bgp.fsm import FSM
+from exabgp.bgp.message import Update
 from exabgp.bgp.neighbor import Neighbor
+from exabgp.protocol.family import AFI, SAFI
 from exabgp.reactor.api.processes import ProcessError
 from exabgp.reactor.asynchronous import ASYNC
 from exabgp.reactor.daemon import Daemon
@@ -30,8 +32,12 @@ from exabgp.version import version
 VERSION = "5.0.15"
 # Routes that the daemon takes from one command line in one turn of its loop. Without: 50, then a sleep of 10 ms.
 ROUTES_PER_TURN = 2000
-# Seconds between two attempts to reach a peer. Without: up to 60, so a router that returns is left alone for a minute.
-LONGEST_DELAY = 10
+# IPv6 routes in one group; the codec splits it into as many UPDATEs as the message size needs.
+ROUTES_PER_UPDATE = 500
+# Seconds between two attempts to reach a peer, doubled each time. Without: 1, 2, 3 and so on up to 60, so a router that
+# is not quite ready costs seconds, and one that returns is left alone for a minute.
+FIRST_DELAY = 0.25
+LONGEST_DELAY = 10.0
 # Seconds to wait for the TCP connection. Without: the kernel's SYN back-off, minutes for a router that was away.
 CONNECT_TIME = 10.0
 
@@ -43,6 +49,7 @@ def apply() -> None:
     ASYNC.LIMIT = ROUTES_PER_TURN
     Neighbor.remove_self = _remove_self
     OutgoingRIB._update_rib = _update_rib
+    OutgoingRIB.updates = _updates
     Outgoing.establish = _establish
     Peer._close = _close
     Delay.increase = _increase
@@ -53,6 +60,7 @@ def apply() -> None:
 
 _plain_remove_self = Neighbor.remove_self
 _plain_update_rib = OutgoingRIB._update_rib
+_plain_updates = OutgoingRIB.updates
 _plain_close = Peer._close
 _plain_reload = Reactor.reload
 
@@ -74,6 +82,38 @@ def _update_rib(self: Any, change: Any) -> Any:
         buckets = self._new_attr_af_nlri.get(older.attributes.index(), {})
         buckets.get(change.nlri.family().afi_safi(), {}).pop(index, None)
     return _plain_update_rib(self, change)
+
+
+def _updates(self: Any, grouped: bool) -> Iterator[Any]:
+    """Without: one UPDATE for every IPv6 route. Routes that share attributes and action go together, as IPv4's do."""
+    group: Any = None
+    for update in _plain_updates(self, grouped):
+        if group is not None and not (grouped and _alike(group, update)):
+            yield group
+            group = None
+        if group is not None:
+            group.nlris.extend(update.nlris)
+        elif isinstance(update, Update) and update.nlris and _is_ipv6(update.nlris[0]):
+            group = Update(list(update.nlris), update.attributes)
+        else:
+            yield update
+    if group is not None:
+        yield group
+
+
+def _alike(group: Any, update: Any) -> bool:
+    return (
+        isinstance(update, Update)
+        and bool(update.nlris)
+        and _is_ipv6(update.nlris[0])
+        and update.nlris[0].action == group.nlris[0].action
+        and update.attributes.index() == group.attributes.index()
+        and len(group.nlris) < ROUTES_PER_UPDATE
+    )
+
+
+def _is_ipv6(nlri: Any) -> bool:
+    return bool(nlri.family().afi_safi() == (AFI.ipv6, SAFI.unicast))
 
 
 def _establish(self: Any) -> Iterator[bool]:
@@ -112,9 +152,9 @@ def _close(self: Any, message: str = "", error: Any = "") -> None:
 
 
 def _increase(self: Any) -> None:
-    """See LONGEST_DELAY."""
+    """See FIRST_DELAY; the first attempt after a session that was up comes at once."""
     self._time = time.time() + self._next
-    self._next = min(int(1 + self._next * 1.2), LONGEST_DELAY)
+    self._next = min(max(FIRST_DELAY, self._next * 2), LONGEST_DELAY)
 
 
 def _drop_privileges(_self: Any) -> bool:

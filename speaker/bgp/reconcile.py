@@ -1,11 +1,12 @@
 """Brings the daemon to what the speaker wants: a machine without I/O. Time is an argument, the world a return value.
 
 Theory of operation. The machine knows what the daemon was told, session by session (`given`), and what it should
-know (`wanted`). A change of the sessions themselves needs a reload of the configuration: one at a time, and the daemon
-says when it is done; until then only sessions that the reload leaves alone get commands. Differences of routes go out
-as bulk commands, never more than WINDOW of them unanswered, withdrawals first. The daemon keeps its table of routes
-while a session is down and sends it by itself when the session is up again, so a flap needs nothing from us but, with
-graceful restart, End-of-RIB after everything was announced. A new daemon knows nothing: everything is said again.
+know (`wanted`). A change of the sessions themselves needs a reload of the configuration: one at a time, begun when no
+command is unanswered, and the daemon says when it is done; until then only sessions that it leaves alone get commands.
+Differences of routes go out as bulk commands, never more than WINDOW of them unanswered, withdrawals first. The daemon
+keeps its table of routes while a session is down and sends it by itself when the session is up again, so a flap needs
+nothing from us but, with graceful restart, End-of-RIB after everything was announced. A new daemon knows nothing:
+everything is said again.
 
 Invariants: no command for a session that the daemon does not have; nothing is announced that is not wanted; while no
 new desired state arrives (the speaker is away), what is wanted stays. A refused line is halved until the prefix at
@@ -24,8 +25,8 @@ from speaker.ipc.messages import BgpState, SessionState
 
 WINDOW = 4
 # Seconds without an answer after which the daemon counts as hung.
-ANSWER_TIME = 20.0
-RELOAD_TIME = 20.0
+ANSWER_TIME = 10.0
+RELOAD_TIME = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +237,13 @@ class Reconciler:
             return []
         effects: list[Effect] = []
         loaded = tuple(table.session for table in self._tables.values())
-        if self._loading is None and loaded != self._target:
+        if self._loading is None and loaded != self._target and not self._unanswered:
             self._loading = self._target
             effects.append(Configure(self._target))
+        # A command that is still on its way could meet a session that a reload removed and another one brought back.
+        waiting = self._loading is None and loaded != self._target
         for selector, table in self._tables.items():
-            while table.session in self._target and len(self._unanswered) < WINDOW:
+            while not waiting and table.session in self._target and len(self._unanswered) < WINDOW:
                 lines = table.next_lines()
                 if not lines:
                     break

@@ -151,6 +151,12 @@ class _Work:
         """The advertisements of this address that hold on this node, in the order of the reasons a user asks about."""
         pool = self._config.pool_of(address)
         fitting = [ad for ad in self._selecting(pool) if selected(ad.service_selectors, service.labels)]
+        if pool is None and not self._selecting(pool):
+            message = (
+                f"{address} of Service {service.key} is in no IPAddressPool, and no BGPAdvertisement selects every "
+                "pool; put the address back into a pool"
+            )
+            return Omission(OmissionReason.POOL_UNKNOWN, message)
         if not fitting:
             message = f"no BGPAdvertisement selects the pool of {address} and the labels of Service {service.key}"
             return Omission(OmissionReason.NO_MATCHING_ADVERTISEMENT, message)

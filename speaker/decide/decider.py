@@ -11,7 +11,7 @@ from lb_controller.model.address import Address
 from lb_controller.model.cluster import Endpoint, Node, Service, ServiceKey
 from lb_controller.model.config import Config
 from speaker.decide.facts import Cluster, Omission
-from speaker.decide.layer2 import Announcement, decide
+from speaker.decide.layer2 import Announcement, View, decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,13 @@ class Changes:
 
 
 class Decider:
-    """Layer-2 decisions of the whole cluster; the same on every node that knows the same."""
+    """Layer-2 decisions of the whole cluster.
 
-    def __init__(self, *, ignore_exclusion: bool = False) -> None:
-        self.ignore_exclusion = ignore_exclusion
+    Candidates are the same on every node that knows the same; interfaces are those of node `me`.
+    """
+
+    def __init__(self, me: str, *, ignore_exclusion: bool = False) -> None:
+        self.me, self.ignore_exclusion = me, ignore_exclusion
         self.announcements: dict[Address, Announcement] = {}
         self.omissions: dict[Address, Mapping[ServiceKey, Omission]] = {}
         self._config = Config()
@@ -35,6 +38,7 @@ class Decider:
         self._endpoints: dict[ServiceKey, tuple[Endpoint, ...]] = {}
         self._holders: dict[Address, set[ServiceKey]] = {}
         self._dirty: set[Address] = set()
+        self._view: View | None = None
 
     @property
     def cluster(self) -> Cluster:
@@ -46,12 +50,13 @@ class Decider:
     def set_config(self, config: Config) -> None:
         if config != self._config:
             self._config = config
-            self._dirty |= self._holders.keys()
+            self._open_all()
 
     def set_service(self, key: ServiceKey, service: Service | None) -> None:
         """A Service with its addresses, or None when it is gone or not ours."""
         before = self._services.pop(key, None)
-        for address in before.ingress if before is not None else ():
+        # As a set: the status that somebody else wrote may hold an address twice.
+        for address in set(before.ingress) if before is not None else ():
             self._dirty.add(address)
             holders = self._holders[address]
             holders.discard(key)
@@ -81,7 +86,7 @@ class Decider:
             self._nodes.pop(name, None)
         else:
             self._nodes[name] = node
-        self._dirty |= self._holders.keys()
+        self._open_all()
 
     # --- decisions
 
@@ -101,12 +106,17 @@ class Decider:
         self._dirty.clear()
         return Changes(tuple(changed), tuple(removed))
 
+    def _open_all(self) -> None:
+        self._dirty |= self._holders.keys()
+        self._view = None
+
     def _decide(self, address: Address) -> Announcement | None:
         holders = self._holders.get(address)
         if not holders:
             return None
-        services = [self._services[key] for key in holders]
-        decision = decide(address, services, self._config, self.cluster, ignore_exclusion=self.ignore_exclusion)
+        if self._view is None:
+            self._view = View(self.me, self._config, self.cluster, ignore_exclusion=self.ignore_exclusion)
+        decision = decide(address, [self._services[key] for key in holders], self._view)
         if decision.omissions:
             self.omissions[address] = decision.omissions
         return decision.announcement

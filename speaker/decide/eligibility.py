@@ -7,12 +7,19 @@ there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from lb_controller.model import names
 from lb_controller.model.cluster import Endpoint, Node, Service, TrafficPolicy
 from lb_controller.model.reasons import OmissionReason
 from lb_controller.model.selectors import LabelSelector, any_matches
 from speaker.decide.facts import Omission
+
+OBSTACLES: Final = {
+    OmissionReason.NODE_NOT_READY: "is not ready",
+    OmissionReason.NODE_NETWORK_UNAVAILABLE: "has the condition NetworkUnavailable",
+    OmissionReason.NODE_EXCLUDED: f"carries the label {names.LABEL_EXCLUDE_NODE}",
+}
 
 
 def node_obstacle(node: Node, *, ignore_exclusion: bool = False) -> OmissionReason | None:

@@ -255,4 +255,4 @@ def route(number: int, *peers: str, **attributes: Any) -> Route:
 
 
 def route6(number: int, *peers: str, **attributes: Any) -> Route:
-    return Route(prefix=f"fd00:200::{number:x}/128", peers=peers or ("router",), **attributes)
+    return Route(prefix=f"fd00:200::{number >> 16:x}:{number & 0xFFFF:x}/128", peers=peers or ("router",), **attributes)

@@ -6,18 +6,18 @@ from ipaddress import ip_address
 
 from lb_controller.model.address import Address
 from lb_controller.runtime.logging import logger
-from lb_controller.runtime.tasks import Tasks
+from lb_controller.runtime.tasks import LoopLag, Tasks
 from speaker.announcer.app import memory
 from speaker.announcer.app.settings import AnnouncerSettings
 from speaker.announcer.layer2.schedule import Schedule
 from speaker.announcer.net.driver import Driver
 from speaker.announcer.net.interfaces import Interfaces
+from speaker.announcer.net.packet_socket import require_permission
 from speaker.announcer.ownership.machine import Announce, Event, Machine, Withdraw
 from speaker.ipc.messages import AnyMessage, Counters, LinkAnnouncement, LinkDelta, LinkSnapshot, LinkState
 from speaker.ipc.stream import Peer, Server
 
 REPORT_SECONDS = 5.0
-LAG_SECONDS = 0.1
 SAVE_SECONDS = 0.2
 log = logger()
 
@@ -34,13 +34,16 @@ class Announcer:
         self._node = ""
         self._interfaces: Interfaces | None = None
         self._dirty = asyncio.Event()
-        self._lag = 0.0
+        self._lag = LoopLag(interval=0.1)
         self._server = Server(
             settings.socket_dir / "announcer.sock", self._on_message, self._on_connect, self._on_bad_message
         )
 
     async def run(self, tasks: Tasks) -> None:
-        """Work until the end; then stop answering at once."""
+        """Work until the end; then stop answering at once. Raises OSError when it cannot begin."""
+        require_permission()
+        if not self.settings.socket_dir.is_dir():
+            raise FileNotFoundError(f"--socket-dir: {self.settings.socket_dir} is no folder")
         remembered = memory.load(self._file)
         if remembered is not None:
             log.info("snapshot_resumed", addresses=len(remembered.announcements))
@@ -48,7 +51,7 @@ class Announcer:
         tasks.start("serve", self._server.serve())
         tasks.start("save", self._save())
         tasks.start("report", self._report())
-        tasks.start("lag", self._measure_lag())
+        tasks.start("lag", self._lag.run())
         tasks.start("interfaces", self._follow_interfaces())
         await tasks.stopped()
         if self._driver is not None:
@@ -57,31 +60,37 @@ class Announcer:
     # --- what the speaker says
 
     def _on_message(self, message: AnyMessage) -> None:
-        match message:
-            case LinkSnapshot():
-                self._snapshot(message)
-            case LinkDelta():
-                self._delta(message)
-            case _:
-                log.warning("message_not_for_announcer", kind=type(message).__name__)
-                return
+        try:
+            match message:
+                case LinkSnapshot():
+                    self._snapshot(message)
+                case LinkDelta():
+                    self._delta(message)
+                case _:
+                    self._on_bad_message(f"{type(message).__name__} is not for the announcer")
+                    return
+        except ValueError as error:
+            self._on_bad_message(str(error))
+            return
         self._dirty.set()
 
     def _snapshot(self, message: LinkSnapshot) -> None:
+        gone = self._said.keys() - {entry.address for entry in message.announcements}
+        events = [*_withdrawals(gone), *map(_event, message.announcements)]  # ValueError before anything is changed
         driver = self._driver_of(message.node)
         self._members = message.members
-        gone = self._said.keys() - {entry.address for entry in message.announcements}
         self._said = {entry.address: entry for entry in message.announcements}
-        driver.step(*_withdrawals(gone), *(_event(entry) for entry in message.announcements))
+        driver.step(*events)
 
     def _delta(self, message: LinkDelta) -> None:
         if self._driver is None:
             return  # a delta without the snapshot before it: the speaker sends one with every connection
+        events = [*_withdrawals(message.removed), *map(_event, message.changed)]
         self._members = self._members if message.members is None else message.members
         for address in message.removed:
             self._said.pop(address, None)
         self._said |= {entry.address: entry for entry in message.changed}
-        self._driver.step(*_withdrawals(message.removed), *(_event(entry) for entry in message.changed))
+        self._driver.step(*events)
 
     def _driver_of(self, node: str) -> Driver:
         """The driver; it begins when the speaker says for the first time which node this is."""
@@ -112,10 +121,10 @@ class Announcer:
         self._server.send(self._state())
 
     def _counters(self) -> Counters:
-        values: dict[str, dict[str, float]] = {"heraldlb_announcer_loop_lag_seconds": {"": self._lag}}
+        values: dict[str, dict[str, float]] = {"heraldlb_announcer_loop_lag_seconds": {"": self._lag.take_worst()}}
         driver = self._driver
         values["heraldlb_layer2_owned_addresses"] = {"": float(len(driver.machine.owned)) if driver else 0.0}
-        for (name, label), number in (driver.count if driver else {}).items():
+        for (name, label), number in (driver.counters() if driver else {}).items():
             values.setdefault(name, {})[str(label)] = float(number)
         return Counters(values=values)
 
@@ -135,13 +144,6 @@ class Announcer:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             self._server.send(self._counters())
-
-    async def _measure_lag(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + LAG_SECONDS
-            await asyncio.sleep(LAG_SECONDS)
-            self._lag = max(0.0, loop.time() - due)
 
     async def _save(self) -> None:
         while True:

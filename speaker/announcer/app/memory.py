@@ -1,11 +1,12 @@
 """What the speaker said last, kept in a file, so that a restarted announcer resumes while speaker and API are away.
 
 The file holds one LinkSnapshot. It lies in the pod's own folder and goes with the pod; it is a hint that the speaker's
-next word replaces. A file that cannot be read is as good as none.
+next word replaces. A file that cannot be read, or holds what is no address, is as good as none.
 """
 
 import contextlib
 import os
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
@@ -16,9 +17,12 @@ from speaker.ipc.messages import LinkSnapshot
 def load(path: Path) -> LinkSnapshot | None:
     """The snapshot in the file, None when there is none or it cannot be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=LinkSnapshot)
-    except (OSError, msgspec.MsgspecError):
+        snapshot = msgspec.json.decode(path.read_bytes(), type=LinkSnapshot)
+        for announcement in snapshot.announcements:
+            ip_address(announcement.address)
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
         return None
+    return snapshot
 
 
 def save(path: Path, snapshot: LinkSnapshot) -> None:

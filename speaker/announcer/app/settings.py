@@ -1,5 +1,6 @@
 """Settings of the announcer."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,3 +42,11 @@ class AnnouncerSettings:
     )
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")
     log_format: LogFormat = setting(LogFormat.AUTO, help="auto is console on a terminal and json otherwise")
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no regular expression."""
+        for pattern in self.exclude_interfaces:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"--exclude-interfaces: {pattern!r} is no regular expression: {error}") from None

@@ -18,11 +18,11 @@ after the 14 bytes of Ethernet. Padding behind byte 42 is usual and ignored.
 import struct
 from dataclasses import dataclass
 
+from speaker.announcer.layer2.ethernet import BROADCAST, is_host, refuse_header
 from speaker.announcer.layer2.malformed import Drop, MalformedPacket
 
 ETHERTYPE = 0x0806
 LENGTH = 42  # of the Ethernet header and the packet
-BROADCAST = b"\xff" * 6
 _ETHERNET_IPV4 = struct.pack("!HHBB", 1, 0x0800, 6, 4)
 _REQUEST, _REPLY = struct.pack("!H", 1), struct.pack("!H", 2)
 
@@ -38,6 +38,7 @@ class Request:
 
 def parse_request(frame: bytes, mac: bytes) -> Request:
     """Read a request that came in on the interface with hardware address `mac`. Raises MalformedPacket."""
+    refuse_header(frame, mac)
     if len(frame) < LENGTH:
         raise MalformedPacket(Drop.TRUNCATED)
     if frame[12:14] != b"\x08\x06" or frame[14:20] != _ETHERNET_IPV4:
@@ -46,10 +47,13 @@ def parse_request(frame: bytes, mac: bytes) -> Request:
         raise MalformedPacket(Drop.NOT_A_REQUEST)
     if frame[0:6] not in (BROADCAST, mac):
         raise MalformedPacket(Drop.NOT_FOR_US)
-    sender_hardware = frame[22:28]
-    if sender_hardware[0] & 1 or sender_hardware == b"\0" * 6:
-        raise MalformedPacket(Drop.BAD_SENDER)  # a group address, or none, cannot be answered
-    return Request(sender_hardware, frame[28:32], frame[38:42])
+    request = Request(frame[22:28], frame[28:32], frame[38:42])
+    if not is_host(request.sender_hardware):
+        raise MalformedPacket(Drop.BAD_SENDER)
+    # RFC 5227 1.1: an ARP Announcement has both addresses set to the same; it claims, it does not ask.
+    if request.sender == request.target:
+        raise MalformedPacket(Drop.CLAIM)
+    return request
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,12 @@ class PreparedReply:
 
 
 def prepare(reply: bytes) -> PreparedReply:
-    """Cut a whole reply frame, as it was built once, into what stays the same for every asker."""
+    """Cut a whole reply frame, as it was built, into what stays the same for every asker."""
     if len(reply) < LENGTH or reply[20:22] != _REPLY:
         raise ValueError("not an ARP reply")
     return PreparedReply(reply[6:32])
+
+
+def with_address(frame: bytes, address: bytes) -> bytes:
+    """A gratuitous frame for the address (4 bytes): the same as `frame`, which was built for another one."""
+    return frame[:28] + address + frame[32:38] + address + frame[LENGTH:]

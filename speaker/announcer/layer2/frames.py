@@ -1,4 +1,8 @@
-"""The frames of one address on one interface, built once by scapy; at run time only bytes are copied.
+"""The frames of one address on one interface, made when the node takes the address; at run time bytes are copied.
+
+scapy builds one frame of each kind for each interface, and every address is written into its bytes: 1,000 addresses
+taken over at once would otherwise keep the loop busy for half a second, and nobody would be answered meanwhile. A test
+holds each frame against the one that scapy builds for the address itself.
 
 RFC 5227 3 names the ARP announcement (request) as the usual form; the reply is sent beside it because some hosts heed
 only that. The unsolicited neighbour advertisement has the Override flag (RFC 4861 7.2.6), so that caches take the new
@@ -6,6 +10,7 @@ owner.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address
 
 from scapy.config import conf
@@ -32,23 +37,25 @@ class Frames:
 
 def build(address: Address, mac: bytes) -> Frames:
     """The frames of `address` from the interface with hardware address `mac` (6 bytes)."""
-    hardware = mac.hex(":")
     if isinstance(address, IPv4Address):
-        return _arp_frames(str(address), hardware)
-    return _ndp_frames(str(address), hardware)
+        request, reply = (arp.with_address(frame, address.packed) for frame in _arp_templates(mac))
+        return Frames((request, reply), reply=arp.prepare(reply))
+    frame = ndp.with_address(_ndp_template(mac), address.packed)
+    return Frames((frame,), advertisement=ndp.prepare(frame))
 
 
-def _arp_frames(address: str, hardware: str) -> Frames:
-    everybody = "ff:ff:ff:ff:ff:ff"
+@lru_cache(maxsize=256)
+def _arp_templates(mac: bytes) -> tuple[bytes, bytes]:
+    hardware, everybody, address = mac.hex(":"), "ff:ff:ff:ff:ff:ff", "0.0.0.0"
     ethernet = Ether(src=hardware, dst=everybody)
     request = ethernet / ARP(op=1, hwsrc=hardware, psrc=address, hwdst="00:00:00:00:00:00", pdst=address)
     reply = ethernet / ARP(op=2, hwsrc=hardware, psrc=address, hwdst=everybody, pdst=address)
-    return Frames((bytes(request), bytes(reply)), reply=arp.prepare(bytes(reply)))
+    return bytes(request), bytes(reply)
 
 
-def _ndp_frames(address: str, hardware: str) -> Frames:
+@lru_cache(maxsize=256)
+def _ndp_template(mac: bytes) -> bytes:
+    hardware = mac.hex(":")
     ethernet = Ether(src=hardware, dst="33:33:00:00:00:01")
-    ip = IPv6(src=address, dst="ff02::1", hlim=255)
-    advertisement = ICMPv6ND_NA(R=0, S=0, O=1, tgt=address) / ICMPv6NDOptDstLLAddr(lladdr=hardware)
-    frame = bytes(ethernet / ip / advertisement)
-    return Frames((frame,), advertisement=ndp.prepare(frame))
+    advertisement = ICMPv6ND_NA(R=0, S=0, O=1, tgt="::") / ICMPv6NDOptDstLLAddr(lladdr=hardware)
+    return bytes(ethernet / IPv6(src="::", dst="ff02::1", hlim=255) / advertisement)

@@ -8,6 +8,7 @@ class Drop(StrEnum):
     """Why a frame was not answered; a metric label."""
 
     TRUNCATED = "truncated"
+    VLAN_TAGGED = "vlan_tagged"
     NOT_ETHERNET_IPV4 = "not_ethernet_ipv4"
     NOT_A_REQUEST = "not_a_request"
     NOT_FOR_US = "not_for_us"
@@ -17,8 +18,11 @@ class Drop(StrEnum):
     BAD_OPTION = "bad_option"
     BAD_SOURCE = "bad_source"
     BAD_TARGET = "bad_target"
+    BAD_CODE = "bad_code"
+    CLAIM = "claim"  # somebody else announces an address that is ours
     NOT_OWNED = "not_owned"
-    VLAN_TAGGED = "vlan_tagged"
+    NOT_SENT = "not_sent"  # the answer did not fit into the interface's queue
+    QUEUE_FULL = "queue_full"  # the kernel dropped the question, because this process was slow
 
 
 class MalformedPacket(Exception):

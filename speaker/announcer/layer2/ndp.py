@@ -18,6 +18,7 @@ Unreachability Detection comes without it and must be answered all the same.
 import struct
 from dataclasses import dataclass
 
+from speaker.announcer.layer2.ethernet import is_host, refuse_header
 from speaker.announcer.layer2.malformed import Drop, MalformedPacket
 
 ETHERTYPE = 0x86DD
@@ -54,24 +55,30 @@ def multicast_mac(group: bytes) -> bytes:
 
 def parse_solicitation(frame: bytes, mac: bytes) -> Solicitation:
     """Read a solicitation that came in on the interface with hardware address `mac`. Raises MalformedPacket."""
+    refuse_header(frame, mac)
     end = _check_message(frame)
     source, destination, target = frame[22:38], frame[38:54], frame[_TARGET:_OPTIONS]
     if target[0] == 0xFF:
         raise MalformedPacket(Drop.BAD_TARGET)
     _check_destination(frame, destination, target, mac)
-    hardware = _source_link_layer(frame[_OPTIONS:end]) or b""
+    option = _source_link_layer(frame[_OPTIONS:end])
     # RFC 4861 7.1.1: "If the IP source address is the unspecified address, the IP destination address is a
     # solicited-node multicast address" and "there is no source link-layer address option in the message."
-    if source[0] == 0xFF or (source == UNSPECIFIED and (hardware or destination != solicited_node(target))):
+    if source[0] == 0xFF or (source == UNSPECIFIED and (option or destination != solicited_node(target))):
         raise MalformedPacket(Drop.BAD_SOURCE)
-    return Solicitation(hardware or frame[6:12], source, target)
+    if source == target:
+        raise MalformedPacket(Drop.CLAIM)
+    hardware = option or frame[6:12]
+    if not is_host(hardware):
+        raise MalformedPacket(Drop.BAD_SENDER)
+    return Solicitation(hardware, source, target)
 
 
 def _check_message(frame: bytes) -> int:
     """That the frame holds a whole solicitation; returns where it ends."""
     if len(frame) < _OPTIONS:
         raise MalformedPacket(Drop.TRUNCATED)
-    if frame[12:14] != b"\x86\xdd" or frame[20] != 58 or frame[_ICMP] != 135:
+    if frame[12:14] != b"\x86\xdd" or frame[14] >> 4 != 6 or frame[20] != 58 or frame[_ICMP] != 135:
         raise MalformedPacket(Drop.NOT_A_REQUEST)
     length: int = struct.unpack_from("!H", frame, 18)[0]
     end = _ICMP + length
@@ -80,8 +87,11 @@ def _check_message(frame: bytes) -> int:
         raise MalformedPacket(Drop.TRUNCATED)
     # RFC 4861 7.1.1: "The IP Hop Limit field has a value of 255, i.e., the packet could not possibly have been
     # forwarded by a router."
-    if frame[21] != 255 or frame[_ICMP + 1] != 0:
+    if frame[21] != 255:
         raise MalformedPacket(Drop.BAD_HOP_LIMIT)
+    # RFC 4861 7.1.1: "ICMP Code is 0."
+    if frame[_ICMP + 1] != 0:
+        raise MalformedPacket(Drop.BAD_CODE)
     if checksum(frame[22:54], frame[_ICMP:end]) != 0:
         raise MalformedPacket(Drop.BAD_CHECKSUM)
     return end
@@ -104,8 +114,6 @@ def _source_link_layer(options: bytes) -> bytes | None:
             raise MalformedPacket(Drop.BAD_OPTION)
         if options[0] == 1 and options[1] == 1:
             found = options[2:8]
-            if found[0] & 1:
-                raise MalformedPacket(Drop.BAD_OPTION)
         options = options[options[1] * 8 :]
     return found
 
@@ -141,10 +149,17 @@ class PreparedAdvertisement:
 
 
 def prepare(unsolicited: bytes) -> PreparedAdvertisement:
-    """Cut an unsolicited advertisement, as it was built once, into what stays the same for every asker."""
+    """Cut an unsolicited advertisement, as it was built, into what stays the same for every asker."""
     if len(unsolicited) < _OPTIONS or unsolicited[_ICMP] != 136:
         raise ValueError("not a neighbour advertisement")
     icmp = bytearray(unsolicited[_ICMP:])
     icmp[2:4] = b"\0\0"
     icmp[4] |= _SOLICITED
     return PreparedAdvertisement(unsolicited, unsolicited[6:38], bytes(icmp))
+
+
+def with_address(unsolicited: bytes, address: bytes) -> bytes:
+    """An unsolicited advertisement for the address (16 bytes), from `unsolicited`, which was built for another one."""
+    frame = unsolicited[:22] + address + unsolicited[38:56] + b"\0\0" + unsolicited[58:_TARGET] + address
+    frame += unsolicited[_OPTIONS:]
+    return frame[:56] + struct.pack("!H", checksum(frame[22:_ICMP], frame[_ICMP:])) + frame[58:]

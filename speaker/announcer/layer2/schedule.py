@@ -20,7 +20,7 @@ class Schedule(Generic[K]):
 
     def __init__(self, refresh: float, rate: float) -> None:
         self.refresh, self.rate = refresh, rate
-        self._due: dict[K, tuple[float, int]] = {}  # when, and how many of the burst are left
+        self._due: dict[K, tuple[int, int]] = {}  # its valid entry in the heap, and how many of the burst are left
         self._heap: list[tuple[float, int, K]] = []
         self._order = 0
         self._allowance, self._counted_at = rate, 0.0
@@ -56,7 +56,6 @@ class Schedule(Generic[K]):
         self._allowance -= take
         for order, key in ready[take:]:
             heapq.heappush(self._heap, (now, order, key))
-            self._due[key] = (now, self._due[key][1])
         for _, key in ready[:take]:
             self._next(key, now)
         return [key for _, key in ready[:take]]
@@ -72,10 +71,10 @@ class Schedule(Generic[K]):
 
     def _plan(self, key: K, when: float, left: int) -> None:
         self._order += 1
-        self._due[key] = (when, left)
+        self._due[key] = (self._order, left)
         heapq.heappush(self._heap, (when, self._order, key))
 
     def _clean(self) -> None:
         """Drop entries of keys that were stopped or planned anew."""
-        while self._heap and self._due.get(self._heap[0][2], (None,))[0] != self._heap[0][0]:
+        while self._heap and self._due.get(self._heap[0][2], (0,))[0] != self._heap[0][1]:
             heapq.heappop(self._heap)

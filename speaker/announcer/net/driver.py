@@ -104,8 +104,16 @@ class Driver:
     def _open(self, interface: Interface) -> None:
         try:
             self.ports[interface.name] = Port(interface, self._groups, self.count, self._watch)
+        except PermissionError:
+            raise
         except OSError:
             return  # it went away again; netlink tells
+
+    def counters(self) -> Count:
+        """All counters since the driver began."""
+        for port in self.ports.values():
+            port.count_lost()
+        return self.count
 
     def _close(self, name: str) -> None:
         port = self.ports.pop(name)

@@ -2,16 +2,20 @@
 address.
 
 An interface counts when it is Ethernet-like (6-byte address, broadcast, ARP), up with carrier, not a slave of a bridge
-or bond, and not excluded by name. Every change comes as an event; nothing is polled.
+or bond, and not excluded by name. Every change comes as an event; nothing is polled. When the kernel had to throw
+events away, because a storm of them met a slow process, everything is listed again.
 """
 
+import errno
 import re
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink import rtnl
+from pyroute2.netlink.exceptions import NetlinkError
 
 _IFF_UP, _IFF_BROADCAST, _IFF_LOOPBACK, _IFF_NOARP, _IFF_LOWER_UP = 0x1, 0x2, 0x8, 0x80, 0x10000
 
@@ -37,15 +41,29 @@ class Interfaces:
         """Follow for ever."""
         async with AsyncIPRoute() as netlink:
             await netlink.bind(groups=rtnl.RTMGRP_LINK)
-            async for message in await netlink.get_links():
-                self._apply(message)
-            self._on_change()
             while True:
+                await self._list(netlink)
+                await self._follow(netlink)
+
+    async def _list(self, netlink: AsyncIPRoute) -> None:
+        self._links = {}
+        async for message in await netlink.get_links():
+            self._apply(message)
+        self._on_change()
+
+    async def _follow(self, netlink: AsyncIPRoute) -> None:
+        """Apply events until some were lost."""
+        while True:
+            try:
                 async for message in netlink.get():
                     before = dict(self._links)
                     self._apply(message)
                     if before != self._links:
                         self._on_change()
+            except NetlinkError as error:
+                if error.code != errno.ENOBUFS:
+                    raise
+                return
 
     @property
     def usable(self) -> dict[str, Interface]:
@@ -55,6 +73,8 @@ class Interfaces:
     def _apply(self, message: Any) -> None:
         if message.get("event") not in ("RTM_NEWLINK", "RTM_DELLINK"):
             return
+        if message["family"] != socket.AF_UNSPEC:
+            return  # a bridge's word on its port: RTM_DELLINK there means that the port left the bridge
         index = int(message["index"])
         self._links.pop(index, None)
         link = self._usable(message)

@@ -8,7 +8,8 @@ import struct
 from speaker.announcer.layer2.filter import NOTHING, Program
 
 _SO_ATTACH_FILTER = 26
-_SOL_PACKET, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 263, 6, 23
+_SOL_PACKET, _ADD_MEMBERSHIP, _STATISTICS, _IGNORE_OUTGOING = 263, 1, 6, 23
+_ALL_GROUPS = 2  # PACKET_MR_ALLMULTI
 _RECEIVE_BYTES = 4 * 1024 * 1024
 _LARGEST_FRAME = 2048  # of what is asked for: ARP and NDP are far smaller
 
@@ -25,6 +26,14 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction)))
 
 
+def require_permission() -> None:
+    """Raises PermissionError when this process may not open packet sockets."""
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+    except PermissionError:
+        raise PermissionError("packet sockets are refused: the announcer needs CAP_NET_RAW") from None
+
+
 class PacketSocket:
     """Frames of one ethertype on one interface. Raises OSError when the interface went away."""
 
@@ -33,7 +42,7 @@ class PacketSocket:
         # Protocol 0 receives nothing until the filter is attached and bind names the real one.
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
         try:
-            self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+            self._socket.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
             self.attach(NOTHING)
             self._socket.bind((interface, ethertype))
@@ -69,9 +78,14 @@ class PacketSocket:
             return False
         return True
 
+    def hear_all_groups(self) -> None:
+        """Let the interface pass every multicast frame, while the socket lives."""
+        index = socket.if_nametoindex(self.interface)
+        self._socket.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, struct.pack("iHH8x", index, _ALL_GROUPS, 0))
+
     def lost(self) -> int:
         """Frames that the kernel dropped since the last call, because we were slow."""
-        raw = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+        raw = self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 8)
         lost: int = struct.unpack("II", raw)[1]
         return lost
 

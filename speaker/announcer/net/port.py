@@ -4,6 +4,7 @@ A frame is answered when it is well-formed, asks for an address owned on this in
 bytes in, bytes out, one dictionary look-up. Everything else is counted by reason.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 
@@ -22,7 +23,7 @@ Watch = Callable[[PacketSocket, Callable[[], None]], None]
 
 
 class Port:
-    """The sockets of one interface. Raises OSError when the interface went away while it was opened."""
+    """The sockets of one interface. Raises OSError when it went away, PermissionError without CAP_NET_RAW."""
 
     def __init__(self, interface: Interface, groups: Groups, count: Count, watch: Watch) -> None:
         self.interface = interface
@@ -31,7 +32,11 @@ class Port:
         self._frames: dict[Address, Frames] = {}
         self._by_target: dict[bytes, Frames] = {}
         self.arp_socket = PacketSocket(interface.name, arp.ETHERTYPE)
-        self.ndp_socket = PacketSocket(interface.name, ndp.ETHERTYPE)
+        try:
+            self.ndp_socket = PacketSocket(interface.name, ndp.ETHERTYPE)
+        except OSError:
+            self.arp_socket.close()
+            raise
         watch(self.arp_socket, self._on_arp)
         watch(self.ndp_socket, self._on_ndp)
 
@@ -44,7 +49,16 @@ class Port:
         frames = build(address, self.interface.mac)
         self._frames[address] = self._by_target[address.packed] = frames
         if address.version == 6:
-            self._groups.join(self.interface.index, ndp.solicited_node(address.packed))
+            self._join(ndp.solicited_node(address.packed))
+
+    def _join(self, group: bytes) -> None:
+        try:
+            self._groups.join(self.interface.index, group)
+        except OSError:
+            # IPv6 is switched off on the interface (or it went away just now). Nobody tells the switch of the group
+            # then, but what comes in is heard all the same.
+            with contextlib.suppress(OSError):
+                self.ndp_socket.hear_all_groups()
 
     def release(self, address: Address) -> None:
         """Answer no more, from this moment."""
@@ -72,6 +86,12 @@ class Port:
             if chosen.send(frame):
                 self._count["heraldlb_layer2_gratuitous_sent_total", family_of(address)] += 1
 
+    def count_lost(self) -> None:
+        """Count what the kernel dropped because this process was slow."""
+        lost = self.arp_socket.lost() + self.ndp_socket.lost()
+        if lost:
+            self._count["heraldlb_layer2_dropped_total", Drop.QUEUE_FULL] += lost
+
     def close(self) -> None:
         for address in list(self._frames):
             self.release(address)
@@ -95,8 +115,7 @@ class Port:
                 self._dropped(Drop.NOT_OWNED)
                 continue
             self._count["heraldlb_layer2_requests_received_total", Family.IPV4] += 1
-            if self.arp_socket.send(frames.reply.to(request)):
-                self._count["heraldlb_layer2_responses_sent_total", Family.IPV4] += 1
+            self._answer(self.arp_socket, frames.reply.to(request), Family.IPV4)
 
     def _on_ndp(self) -> None:
         for _ in range(BATCH):
@@ -113,8 +132,13 @@ class Port:
                 self._dropped(Drop.NOT_OWNED)
                 continue
             self._count["heraldlb_layer2_requests_received_total", Family.IPV6] += 1
-            if self.ndp_socket.send(frames.advertisement.to(asked)):
-                self._count["heraldlb_layer2_responses_sent_total", Family.IPV6] += 1
+            self._answer(self.ndp_socket, frames.advertisement.to(asked), Family.IPV6)
+
+    def _answer(self, chosen: PacketSocket, frame: bytes, family: Family) -> None:
+        if chosen.send(frame):
+            self._count["heraldlb_layer2_responses_sent_total", family] += 1
+        else:
+            self._dropped(Drop.NOT_SENT)
 
     def _dropped(self, reason: Drop) -> None:
         self._count["heraldlb_layer2_dropped_total", reason] += 1

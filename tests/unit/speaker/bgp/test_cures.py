@@ -28,24 +28,30 @@ if "plain" not in sys.argv:
 def changes(line):
     return API(None).api_attributes("announce attributes " + line, [])
 
-def rib(*steps):
-    out = OutgoingRIB(True, Configuration_families)
+def table(*steps):
+    out = OutgoingRIB(True, FAMILIES)
     for action, line in steps:
         for change in changes(line):
             change.nlri.action = Action.ANNOUNCE if action == "announce" else Action.WITHDRAW
             out.add_to_rib(change)
+    return list(out.updates(True))
+
+def rib(*steps):
     last = {}
-    for update in out.updates(True):
+    for update in table(*steps):
         for nlri in update.nlris:
             said = "withdrawn" if nlri.action == Action.WITHDRAW else str(update.attributes).strip()
             last[str(nlri).split()[0]] = said
     return last
 
 from exabgp.protocol.family import AFI, SAFI
-Configuration_families = [(AFI.ipv4, SAFI.unicast)]
+FAMILIES = [(AFI.ipv4, SAFI.unicast), (AFI.ipv6, SAFI.unicast)]
 ONE = "next-hop 10.0.0.1 med 1 nlri 10.1.1.1/32"
 TWO = "next-hop 10.0.0.1 med 2 nlri 10.1.1.1/32"
 GONE = "next-hop 10.0.0.1 nlri 10.1.1.1/32"
+SIX = "next-hop fd00::1 nlri " + " ".join(f"fd00:1::{number:x}/128" for number in range(1, 601))
+OTHER = "next-hop fd00::1 med 7 nlri fd00:2::1/128 fd00:2::2/128"
+GONE6 = "next-hop fd00::1 nlri fd00:3::1/128"
 delay = Delay()
 for _ in range(50):
     delay.increase()
@@ -53,6 +59,10 @@ print(json.dumps({
     "to_and_fro": rib(("announce", ONE), ("announce", TWO), ("announce", ONE)),
     "there_and_back": rib(("announce", ONE), ("withdraw", GONE), ("announce", ONE)),
     "gone": rib(("announce", ONE), ("announce", TWO), ("withdraw", GONE)),
+    "ipv6": [
+        [len(update.nlris), int(update.nlris[0].action), str(update.attributes).partition("med ")[2]]
+        for update in table(("announce", SIX), ("withdraw", GONE6), ("announce", OTHER), ("announce", ONE))
+    ],
     "longest_delay": delay._next,
     "pending": Reactor._pending_adjribout is cures._pending_adjribout,
 }))
@@ -98,6 +108,20 @@ def test_a_route_that_was_withdrawn_and_announced_again_is_there(
 
 def test_a_route_that_is_withdrawn_last_is_gone(cured: dict[str, object]) -> None:
     assert med(cured, "gone") == "withdrawn"
+
+
+def test_ipv6_routes_that_share_everything_go_together(cured: dict[str, object], plain: dict[str, object]) -> None:
+    announce, withdraw = 1, 2
+    assert cured["ipv6"] == [
+        [500, announce, ""],
+        [100, announce, ""],
+        [1, withdraw, ""],
+        [2, announce, "7"],
+        [1, announce, "1"],
+    ]
+    found = plain["ipv6"]
+    assert isinstance(found, list)
+    assert len(found) == 604, "ExaBGP groups IPv6 routes by now: the cure may go"
 
 
 def test_a_peer_is_tried_again_soon_however_long_it_was_away(
