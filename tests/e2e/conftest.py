@@ -1,22 +1,29 @@
 """The labs of a test session: an API-only one, and a cluster of three nodes with HeraldLB installed.
 
-HERALD_LAB_REUSE=NAME takes a running lab of that name instead, and leaves it running. When a test failed, the logs of
-all programs and pods are copied to tests/e2e/.artifacts.
+HERALD_LAB_REUSE=NAME takes a running lab of that name instead, and leaves it running. When a test fails, the logs of
+all programs and pods are copied at that moment to tests/e2e/.artifacts/TEST/.
 """
 
+import contextlib
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.world import NAMESPACE, World
+from tests.lab import programs
 from tests.lab.lab import Lab
+from tests.lab.namespaces import NETNS
+from tests.lab.shell import LabError, Result
 
 ARTIFACTS = Path(__file__).parent / ".artifacts"
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+CRDS = Path(__file__).parents[2] / "crds"
 MANIFESTS = Path(__file__).parent / "manifests"
+MOST_KEPT = 10  # one broken thing makes many tests fail in the same way
+LONGEST_LOG = 4_000_000  # bytes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,34 +32,47 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs root: network namespaces"))
 
 
-@pytest.fixture(scope="session")
-def api(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """etcd, kube-apiserver and kube-controller-manager, with our CRDs."""
-    lab = Lab(f"api{os.getpid()}")
+@contextlib.contextmanager
+def started(lab: Lab, *, nodes: int, router: bool) -> Iterator[Lab]:
+    """The lab, running for the length of the block."""
+    for name in abandoned():
+        Lab(name).down()
     try:
-        lab.up(nodes=0, router=False)
-        lab.kubectl("apply", "-f", str(Path(__file__).parents[2] / "crds"))
-        crds = ("get", "crd", "-o", "name")
-        lab.kubectl("wait", "--for=condition=Established", "--timeout=30s", *lab.kubectl(*crds).split())
+        try:
+            lab.up(nodes=nodes, router=router)
+        except BaseException:
+            keep_logs(lab, f"{lab.name}-up")
+            raise
         yield lab
-        keep_logs(lab, request)
     finally:
         lab.down()
 
 
+def abandoned() -> set[str]:
+    """Names of labs whose test session, whose PID is in the name, was killed before it could remove them."""
+    places = [path for folder in (NETNS, programs.cache() / "labs") if folder.is_dir() for path in folder.iterdir()]
+    found = [re.match(r"(?:hl-)?((?:api|e2e|demo|t)(\d+))(?:-|$)", path.name) for path in places]
+    return {match[1] for match in found if match and not Path("/proc", match[2]).exists()}
+
+
 @pytest.fixture(scope="session")
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+def api() -> Iterator[Lab]:
+    """etcd, kube-apiserver and kube-controller-manager, with our CRDs."""
+    with started(Lab(f"api{os.getpid()}"), nodes=0, router=False) as lab:
+        lab.kubectl("apply", "-f", str(CRDS))
+        crds = ("get", "crd", "-o", "name")
+        lab.kubectl("wait", "--for=condition=Established", "--timeout=30s", *lab.kubectl(*crds).split())
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
     """Three nodes, a client, a router and a host behind it; nothing of HeraldLB."""
     if reused := os.environ.get("HERALD_LAB_REUSE"):
         yield Lab(reused)
         return
-    lab = Lab(f"e2e{os.getpid()}")
-    try:
-        lab.up()
+    with started(Lab(f"e2e{os.getpid()}"), nodes=3, router=True) as lab:
         yield lab
-        keep_logs(lab, request)
-    finally:
-        lab.down()
 
 
 @pytest.fixture(scope="session")
@@ -73,20 +93,47 @@ def world(cluster: World) -> Iterator[World]:
     cluster.clean()
 
 
-def keep_logs(lab: Lab, request: pytest.FixtureRequest) -> None:
-    if not request.session.testsfailed:
+# --- what is kept of a failure
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    arguments: dict[str, object] = getattr(item, "funcargs", {})
+    if report.failed:
+        for fixture in ("lab", "api", "cluster", "world"):
+            found = arguments.get(fixture)
+            lab = found.lab if isinstance(found, World) else found
+            if isinstance(lab, Lab):
+                keep_logs(lab, re.sub(r"\W+", "-", f"{item.name}-{report.when}").strip("-"))
+                break
+    return report
+
+
+def keep_logs(lab: Lab, name: str) -> None:
+    """Copy the logs of the lab's programs and of HeraldLB's pods, and the objects of the cluster."""
+    if not _kept:
+        shutil.rmtree(ARTIFACTS, ignore_errors=True)  # of an earlier session
+    if name in _kept or len(_kept) == MOST_KEPT:
         return
-    folder = ARTIFACTS / lab.name
-    shutil.rmtree(folder, ignore_errors=True)
+    _kept.add(name)
+    folder = ARTIFACTS / name
     folder.mkdir(parents=True)
-    for log in lab.folder.glob("*.log"):
-        shutil.copy(log, folder)
-    pods = lab.try_kubectl("-n", NAMESPACE, "get", "pods", "-o", "name").stdout.split()
-    for pod in pods:
-        for previous in ((), ("--previous",)):
-            text = lab.try_kubectl("-n", NAMESPACE, "logs", pod, "--all-containers", "--prefix", *previous).stdout
-            if text:
-                (folder / f"{pod.replace('/', '-')}{'-previous' if previous else ''}.log").write_text(text)
-    for what in ("pods", "nodes", "services", "events", "heraldlb"):
-        text = lab.try_kubectl("get", what, "-A", "-o", "yaml").stdout
-        (folder / f"{what}.yaml").write_text(text)
+    with contextlib.suppress(LabError, OSError):
+        for log in lab.folder.glob("*.log"):
+            (folder / log.name).write_bytes(log.read_bytes()[-LONGEST_LOG:])
+        for what in ("pods", "nodes", "services", "events", "heraldlb"):
+            result = ask(lab, "get", what, "-A", "-o", "yaml")
+            (folder / f"{what}.yaml").write_text(result.stdout or result.stderr)
+        for pod in ask(lab, "-n", NAMESPACE, "get", "pods", "-o", "name").stdout.split():
+            for previous in ((), ("--previous",)):
+                text = ask(lab, "-n", NAMESPACE, "logs", pod, "--all-containers", "--prefix", *previous).stdout
+                if text:
+                    (folder / f"{pod.replace('/', '-')}{'-previous' if previous else ''}.log").write_text(text)
+
+
+def ask(lab: Lab, *words: str) -> Result:
+    return lab.try_kubectl("--request-timeout=5s", *words)
+
+
+_kept: set[str] = set()

@@ -73,6 +73,7 @@ def test_announcing_goes_on_while_the_api_server_is_away(world: World) -> None:
     world.all_ready()
     late = world.service("after", pool="link")
     [address] = world.addresses(late, within=60)
-    assert world.answer("cli", address).startswith("web-")
+    # kube-proxy, too, waits up to half a minute before it asks the API server again.
+    assert world.answer("cli", address, within=90).startswith("web-")
     assert world.addresses(linked) == [on_link]
     eventually(lambda: len(world.arp_answers(on_link)) == 1, within=30, what=f"one owner of {on_link}")

@@ -147,12 +147,12 @@ class World:
     def kill_controller(self) -> None:
         """SIGKILL every controller process, as the kernel's OOM killer would."""
         for node in self.lab.node_names:
-            self.lab.try_node(node, "pkill", "-9", "-f", "-m lb_controller")
+            self.lab.try_node(node, "pkill", "-9", "-f", "--", "-m lb_controller")
 
     def kill_container(self, node: str, container: str) -> None:
         pattern = {"speaker": "-m speaker --", "announcer": "-m speaker.announcer", "bgp": "-m speaker.bgp"}[container]
         before = self.restarts(node, container)
-        self.lab.try_node(node, "pkill", "-9", "-f", pattern)
+        self.lab.try_node(node, "pkill", "-9", "-f", "--", pattern)
         eventually(lambda: self.restarts(node, container) > before, within=60, what=f"{container} on {node} restarted")
 
     def restarts(self, node: str, container: str) -> int:

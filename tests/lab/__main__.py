@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
 def build(what: list[str]) -> None:
     packages.install()
     if "image" in what:
-        print(images.image()[0])
+        print(images.image().name)
         return
     groups = {"all": programs.CLUSTER, "api": programs.API_ONLY, "helm": ("helm",)}
     for name in what:
@@ -113,5 +113,7 @@ def logs(lab: Lab, program: str | None) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (LabError, NotWithin) as error:
+    except (LabError, NotWithin, OSError) as error:
         sys.exit(f"lab: {error}")
+    except KeyboardInterrupt:
+        sys.exit("lab: interrupted; `down` removes what was made, and so does the next `up`")

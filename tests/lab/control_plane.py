@@ -52,6 +52,10 @@ class ControlPlane:
     def stop_api_server(self) -> None:
         self.space.signal("cp", "/kube-apiserver ", signal.SIGKILL)
         eventually(lambda: not self.space.find("cp", "/kube-apiserver "), within=10, what="the end of kube-apiserver")
+        # Its threads end one by one: the port stays taken for a moment after the process looks gone.
+        eventually(
+            lambda: ":6443 " not in self.space.attempt("cp", "ss", "-Hltn").stdout, within=10, what="a free port"
+        )
 
     def _start(self, program: str, *arguments: str) -> None:
         self.space.start("cp", [self.binaries / program, *arguments], self.folder / f"{program}.log")

@@ -215,11 +215,12 @@ class Demo:
 
     def diagnose(self) -> None:
         """What a person needs who reads of a failure later, when the lab is gone."""
+        logs = ("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/name=heraldlb", "--all-containers", "--prefix")
         for words in (
             ("get", "nodes,pods,services", "--all-namespaces", "-o", "wide"),
             ("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"),
-            ("-n", NAMESPACE, "logs", "deployment/heraldlb-controller", "--tail=30"),
-            ("-n", NAMESPACE, "logs", "daemonset/heraldlb-speaker", "--all-containers", "--prefix", "--tail=30"),
+            (*logs, "--tail=20"),
+            (*logs, "--tail=20", "--previous", "--ignore-errors"),
         ):
             with contextlib.suppress(LabError):
                 result = self.lab.try_kubectl(*words)
@@ -263,12 +264,12 @@ def _told(demo: Demo, work: Callable[[], None]) -> bool:
     return True
 
 
-def main() -> int:
-    """Lab up, story, lab down. Returns the exit status."""
+def main(name: str) -> int:
+    """Lab of that name up, story, lab down. Returns the exit status."""
     os.chdir(images.ROOT)
     signal.signal(signal.SIGTERM, _interrupt)
     keep = os.environ.get("KEEP", "") not in ("", "0")
-    demo = Demo(Lab(NAME))
+    demo = Demo(Lab(name))
 
     def work() -> None:
         demo.step("A real Kubernetes on this machine: three nodes, a router, a client, a host behind the router")
@@ -288,10 +289,10 @@ def main() -> int:
             print("\nremoving the lab", flush=True)
             demo.lab.down()
     if done:
-        print(f"\n{ways_on(NAME) if keep else TRY_NEXT}")
+        print(f"\n{ways_on(name) if keep else TRY_NEXT}")
         print(f"\nDone in {time.monotonic() - demo.begin:.0f} s.", flush=True)
     return 0 if done else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:2] or [NAME]))

@@ -1,22 +1,27 @@
-"""What can be done to a lab: cut cables, drop packets one way or both, kill and freeze, stop the API server."""
+"""What can be done to a lab: cut cables, drop and delay frames, kill and freeze programs, stop the API server."""
 
 import os
 import signal
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.namespaces import Namespaces
+from tests.lab.namespaces import LAN4, Namespaces
+from tests.lab.wait import eventually
 
 if TYPE_CHECKING:
     from tests.lab.control_plane import ControlPlane
     from tests.lab.node import Node
 
 TABLE = "lab_faults"
+RELAY = Path(__file__).with_name("relay.py")
 
 
 class Faults:
     """The faults of a Lab; every method returns when the fault is in force."""
 
     space: Namespaces
+    folder: Path
 
     def node(self, name: str) -> "Node":
         raise NotImplementedError
@@ -57,6 +62,29 @@ class Faults:
                 f"add table netdev {TABLE}; add chain netdev {TABLE} loss {chain}; add rule netdev {TABLE} loss {rule}"
             )
             self.space.run(member, "nft", made)
+
+    def delay(self, member: str, milliseconds: int) -> None:
+        """Delay frames from and to the member, each way; until undelay. Partitions do not see a delayed member."""
+        port = self.port(member)
+        self.space.ip("sw", "link", "set", port, "nomaster")
+        self.space.ip("sw", "link", "add", f"late-{port}", "type", "veth", "peer", "name", f"lan-{port}")
+        self.space.ip("sw", "link", "set", f"lan-{port}", "master", "lan", "up")
+        self.space.ip("sw", "link", "set", f"late-{port}", "up")
+        # What the program reads must have its checksum, and be no larger than the cable carries.
+        for place, device in ((member, "eth0"), ("sw", f"lan-{port}")):
+            self.space.run(place, "ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off")
+        command: list[str | Path] = [sys.executable, RELAY, port, f"late-{port}", str(milliseconds)]
+        self.space.start("sw", command, self.folder / f"relay-{port}.log")
+        address = f"{LAN4}.1" if member != "rtr" else f"{LAN4}.5"
+        probe = ("ping", "-c", "1", "-W", "5", address)
+        eventually(lambda: self.space.attempt(member, *probe).returncode == 0, within=20, what="an answer, delayed")
+
+    def undelay(self, member: str) -> None:
+        port = self.port(member)
+        self.space.signal("sw", rf"relay\.py {port} ", signal.SIGKILL)
+        self.space.ip("sw", "link", "del", f"late-{port}")
+        self.space.ip("sw", "link", "set", port, "master", "lan")
+        self.space.run(member, "ethtool", "-K", "eth0", "tx", "on", "tso", "on", "gso", "on")
 
     def stop_api_server(self) -> None:
         """Kill the API server; etcd keeps the state."""

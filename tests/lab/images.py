@@ -1,27 +1,25 @@
-"""Container images without Docker: buildah builds the project's own Containerfile, archives go to every node.
+"""Container images without Docker: buildah builds the project's own Containerfile.
 
 The base image is Debian's Python, made by mmdebstrap, under the name that the Containerfile asks for, because no image
-registry is reached. The archive for the nodes is made twice: whole, for a node's first import, and thin, with only the
-blobs of layers that the nodes do not hold yet, so that a changed line of Python reaches the pods in seconds.
+registry is reached. How the image reaches the nodes is in `archives`.
 """
 
+import ast
 import hashlib
-import io
-import json
-import os
+import shlex
 import shutil
 import sys
-import tarfile
 from pathlib import Path
-from typing import Any
 
 from tests.lab import programs
+from tests.lab.archives import Image, stored
 from tests.lab.shell import run
 
 ROOT = Path(__file__).parents[2]
 BASE = "docker.io/library/python:3.11-slim-bookworm"
 RECIPE = "bookworm minbase python3 python3-venv ca-certificates iproute2; 1"
 IMAGE = "localhost/heraldlb"
+PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "cert", "proxy", "timeout", "default-timeout", "retries")
 PAUSE_C = """
 #include <signal.h>
 #include <sys/wait.h>
@@ -80,7 +78,7 @@ def _from_scratch(tag: str, content: Path, entrypoint: str, archive: Path) -> No
 
 def _ensure_base() -> None:
     mark = store() / f"base-{hashlib.sha256(RECIPE.encode()).hexdigest()[:12]}"
-    if mark.exists() and BASE in buildah("images", "--format", "{{.Name}}:{{.Tag}}"):
+    if mark.exists() and stored(store() / "storage", BASE) is not None:
         return
     print("making the base image (Debian with Python)", file=sys.stderr, flush=True)
     store().mkdir(parents=True, exist_ok=True)
@@ -105,79 +103,50 @@ def _mirror() -> list[str]:
     return []
 
 
-def image() -> tuple[str, Path]:
-    """Build HeraldLB's image from the checkout; returns its name with a tag of its content, and its OCI layout."""
+def image() -> Image:
+    """Build HeraldLB's image from the checkout, under a tag of its content."""
     with programs.locked("images.lock"):  # two labs must not build the same image side by side
-        return _image()
+        _ensure_base()
+        name = f"{IMAGE}:{_content_tag()}"
+        if stored(store() / "storage", name) is None:
+            _build(name)
+        return Image.read(name, store())
 
 
-def _image() -> tuple[str, Path]:
-    _ensure_base()
-    tag = _content_tag()
-    name, layout = f"{IMAGE}:{tag}", store() / "layouts" / tag
-    if (layout / "index.json").exists():
-        return name, layout
-    # pip inside the build asks the registry that this machine's pip asks; nothing of that stays in the image.
-    secrets = {key: value for key, value in os.environ.items() if key.startswith("PIP_") and "FIND_LINKS" not in key}
-    volumes = []
-    for path in (Path("/etc/ssl/certs"), Path("/etc/pip.conf"), Path.home() / ".config" / "pip"):
-        if path.exists():
-            inside = "/root/.config/pip" if path.name == "pip" else str(path)
-            volumes += ["--volume", f"{path}:{inside}:ro"]
-    exports = "".join(f"export {key}='{value}'\n" for key, value in secrets.items())
+def _build(name: str) -> None:
+    settings = _pip_settings()
+    shared = ["/etc/ssl/certs", *_outside(settings.get("PIP_CERT"))]
+    volumes = [word for path in shared for word in ("--volume", f"{path}:{path}:ro")]
     environment = store() / "pip.env"
-    environment.write_text(exports)
-    environment.chmod(0o600)
+    environment.touch(mode=0o600)
+    environment.write_text("".join(f"{key}={shlex.quote(value)}\n" for key, value in settings.items()))
     command = ["bud", "--layers", "--pull=never", "-q", "--secret", f"id=pip,src={environment}", *volumes]
-    buildah(*command, "-t", name, "-f", ROOT / "Containerfile", ROOT)
-    layout.parent.mkdir(parents=True, exist_ok=True)
-    partial = layout.with_suffix(".new")
-    shutil.rmtree(partial, ignore_errors=True)
-    buildah("push", "-q", name, f"oci:{partial}:{name}")
-    partial.rename(layout)
-    return name, layout
+    try:
+        buildah(*command, "-t", name, "-f", ROOT / "Containerfile", ROOT)
+    finally:
+        environment.unlink()
+
+
+def _pip_settings() -> dict[str, str]:
+    """How this machine's pip reaches its registry, as environment variables; nothing of that stays in the image."""
+    found = {}
+    for line in run([sys.executable, "-m", "pip", "config", "list"]).splitlines():
+        key, _, value = line.partition("=")
+        option = key.rsplit(".", 1)[-1]
+        if option in PIP_OPTIONS:
+            found[f"PIP_{option.upper().replace('-', '_')}"] = str(ast.literal_eval(value))
+    return found
+
+
+def _outside(certificate: str | None) -> list[str]:
+    """The certificates that pip trusts, where they are not among the machine's own."""
+    return [certificate] if certificate and not certificate.startswith("/etc/ssl/certs/") else []
 
 
 def _content_tag() -> str:
     digest = hashlib.sha256(RECIPE.encode())
-    files = [ROOT / "Containerfile", ROOT / "requirements.lock", ROOT / "pyproject.toml"]
+    files = [ROOT / name for name in ("Containerfile", ".dockerignore", "requirements.lock", "LICENSE")]
     files += sorted(path for name in ("lb_controller", "speaker") for path in (ROOT / name).rglob("*.py"))
     for path in files:
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def layers(layout: Path) -> dict[str, Path]:
-    """Digest -> blob of every layer of an OCI layout with one image."""
-    manifest = _manifest(layout)
-    return {layer["digest"]: _blob(layout, layer["digest"]) for layer in manifest["layers"]}
-
-
-def archive(name: str, layout: Path, held: set[str], out: Path) -> None:
-    """Write an image archive for nodes that hold the layers `held` already: those blobs are left out."""
-    described = json.loads((layout / "index.json").read_text())["manifests"][0]
-    described["annotations"] = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name}
-    manifest = _manifest(layout)
-    digests = [described["digest"], manifest["config"]["digest"]]
-    digests += [layer["digest"] for layer in manifest["layers"] if layer["digest"] not in held]
-    with tarfile.open(out, "w") as tar:
-        _add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
-        _add(tar, "index.json", json.dumps({"schemaVersion": 2, "manifests": [described]}).encode())
-        for digest in digests:
-            tar.add(_blob(layout, digest), arcname=f"blobs/{digest.replace(':', '/')}")
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    tar.addfile(member, io.BytesIO(content))
-
-
-def _manifest(layout: Path) -> dict[str, Any]:
-    described = json.loads((layout / "index.json").read_text())["manifests"][0]
-    found: dict[str, Any] = json.loads(_blob(layout, described["digest"]).read_text())
-    return found
-
-
-def _blob(layout: Path, digest: str) -> Path:
-    return layout / "blobs" / digest.replace(":", "/")

@@ -12,6 +12,7 @@ was made.
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -35,6 +36,8 @@ class Lab(Faults):
     """A lab by its name; several may run at once. Attaches to a running one of that name."""
 
     def __init__(self, name: str = "default") -> None:
+        if not re.fullmatch("[a-z0-9]{1,12}", name):
+            raise LabError(f"the lab's name {name!r} must be 1 to 12 lower-case letters and digits")
         self.name = name
         self.space = Namespaces(f"hl-{name}-")
         self.folder = programs.cache() / "labs" / name
@@ -46,6 +49,8 @@ class Lab(Faults):
     def up(self, *, nodes: int = 3, router: bool = True, controllers: bool = True) -> None:
         """Start the lab; `nodes` 0 is the API-only lab. Raises LabError."""
         self._begin = time.monotonic()
+        if os.geteuid() != 0:
+            raise LabError("the lab needs root, for network namespaces; run it as root")
         packages.install()
         self.down()
         wanted = programs.CLUSTER if nodes else programs.API_ONLY
@@ -82,10 +87,14 @@ class Lab(Faults):
         self.space.delete_all()
         self.router.remove()
         if self.folder.exists():
-            # Deleting unpacked images takes long: out of the way now, the rest behind our back.
-            gone = self.folder.with_name(f".gone-{self.name}-{os.getpid()}-{time.monotonic_ns()}")
-            self.folder.rename(gone)
-            run(["setsid", "-f", "nice", "-n", "19", "rm", "-rf", gone])
+            self.folder.rename(self.folder.with_name(f".gone-{self.name}-{os.getpid()}-{time.monotonic_ns()}"))
+        if gone := self.vanishing():
+            # Deleting unpacked images takes long: out of the way at once, the rest behind our back.
+            run(["setsid", "-f", "nice", "-n", "19", "rm", "-rf", *gone])
+
+    def vanishing(self) -> list[Path]:
+        """Folders of this lab that are still being deleted; a killed deletion goes on with the next `down`."""
+        return sorted(self.folder.parent.glob(f".gone-{self.name}-*"))
 
     @property
     def running(self) -> bool:
@@ -211,15 +220,17 @@ class Lab(Faults):
 
     def load_image(self) -> str:
         """Build HeraldLB's image from the checkout and give it to every node; returns its name."""
-        name, layout = images.image()
+        if not self.nodes:
+            raise LabError(f"the lab {self.name} has no nodes that could hold an image; start it without --api-only")
+        image = images.image()
         record = self.folder / "layers.json"
         held: set[str] = set(json.loads(record.read_text())) if record.exists() else set()
         out = self.folder / "image.tar"
-        images.archive(name, layout, held, out)
+        image.write(out, held)
         self._each_node(lambda node: node.load(out))
-        record.write_text(json.dumps(sorted(held | set(images.layers(layout)))))
+        record.write_text(json.dumps(sorted(held | image.digests())))
         out.unlink()
-        return name
+        return image.name
 
     def install_chart(self, *arguments: str) -> None:
         """Install or upgrade the chart with the image of the checkout, and wait until everything is ready."""

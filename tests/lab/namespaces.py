@@ -5,6 +5,7 @@ remembered in a file that a crash could falsify: it is found again by prefix, an
 they are in.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -35,10 +36,11 @@ class Namespaces:
         return f"{self.prefix}{member}"
 
     def existing(self) -> list[str]:
-        """Members whose namespace exists."""
+        """Members whose namespace exists. No member's name has a dash, so `hl-a-` does not own `hl-a-b-cp`."""
         if not NETNS.is_dir():
             return []
-        return sorted(p.name.removeprefix(self.prefix) for p in NETNS.iterdir() if p.name.startswith(self.prefix))
+        found = (p.name.removeprefix(self.prefix) for p in NETNS.iterdir() if p.name.startswith(self.prefix))
+        return sorted(member for member in found if "-" not in member)
 
     def enter(self, member: str, *command: str | Path) -> list[str]:
         """The command line that runs `command` there; `ip netns exec` would remount /sys, and runc find no cgroups."""
@@ -113,19 +115,17 @@ class Namespaces:
 
     def processes(self, member: str | None = None) -> dict[int, str]:
         """PID -> command line of everything that runs in the namespace `member`, or in any of the lab."""
-        members = self.existing() if member is None else [member]
-        inodes = {(NETNS / self.name(m)).stat().st_ino for m in members if (NETNS / self.name(m)).exists()}
+        places = self._places(self.existing() if member is None else [member])
         found = {}
         for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                if (entry / "ns" / "net").stat().st_ino in inodes and not is_zombie(int(entry.name)):
-                    words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
-                    found[int(entry.name)] = words.decode(errors="replace").strip()
-            except OSError:
-                continue  # it ended while we looked
+            if entry.name.isdigit() and (words := _words(int(entry.name), places)) is not None:
+                found[int(entry.name)] = words
         return found
+
+    def _places(self, members: list[str]) -> dict[int, str]:
+        """Inode -> path of the namespaces that exist."""
+        paths = [NETNS / self.name(member) for member in members]
+        return {path.stat().st_ino: f"{path}" for path in paths if path.exists()}
 
     def find(self, member: str, pattern: str) -> list[int]:
         """PIDs in `member` whose command line matches the regular expression; nsenter and unshare are not meant."""
@@ -146,17 +146,36 @@ class Namespaces:
         def gone() -> bool:
             pids = self.processes()
             for pid in pids:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+                self._kill(pid)
             return not pids
 
         eventually(gone, within=30, what=f"the end of the processes in {self.prefix}*", every=0.05)
 
+    def _kill(self, pid: int) -> None:
+        """Kill it if it is the lab's; the descriptor names one process for ever, so no recycled PID is hit."""
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            try:
+                if _words(pid, self._places(self.existing())) is not None:
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            finally:
+                os.close(descriptor)
+
     def delete_all(self) -> None:
         for member in self.existing():
             run(["ip", "netns", "del", self.name(member)])
+
+
+def _words(pid: int, places: dict[int, str]) -> str | None:
+    """The command line of a process that is in one of the namespaces, or about to enter one; else None."""
+    entry = Path(f"/proc/{pid}")
+    try:
+        words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        ours = (entry / "ns" / "net").stat().st_ino in places
+    except OSError:
+        return None  # it ended while we looked
+    entering = words.startswith("nsenter ") and any(f"--net={path} " in words for path in places.values())
+    return words if (ours or entering) and not is_zombie(pid) else None
 
 
 _children: list[subprocess.Popen[bytes]] = []  # polled, so that the ended ones do not stay as zombies

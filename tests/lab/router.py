@@ -8,6 +8,8 @@ from tests.lab.shell import run
 from tests.lab.wait import eventually
 
 PROGRAMS = Path("/usr/lib/frr")
+# A killed FRR daemon leaves its log buffer in /var/tmp/frr: give it a /var/tmp that ends with it.
+PRIVATE = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /var/tmp && exec "$@"', "private")
 ROUTER_ASN, NODE_ASN = 64500, 64512
 CONFIGURATION = f"""frr defaults datacenter
 hostname router
@@ -55,7 +57,7 @@ class Router:
             "rtr", "sysctl", "-qw", "net.ipv4.fib_multipath_hash_policy=1", "net.ipv6.fib_multipath_hash_policy=1"
         )
         for program in ("zebra", "bfdd", "bgpd"):
-            command: list[str | Path] = [PROGRAMS / program, "-N", self.instance, "-f", etc / "frr.conf"]
+            command: list[str | Path] = [*PRIVATE, PROGRAMS / program, "-N", self.instance, "-f", etc / "frr.conf"]
             self.space.start("rtr", command, self.lab_folder / f"{program}.log")
             eventually((state / f"{program}.vty").exists, within=20, what=f"{program} of the router")
 
