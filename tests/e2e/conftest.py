@@ -20,7 +20,6 @@ from tests.lab.namespaces import NETNS
 from tests.lab.shell import LabError, Result
 
 ARTIFACTS = Path(__file__).parent / ".artifacts"
-CRDS = Path(__file__).parents[2] / "crds"
 MANIFESTS = Path(__file__).parent / "manifests"
 MOST_KEPT = 10  # one broken thing makes many tests fail in the same way
 LONGEST_LOG = 4_000_000  # bytes
@@ -33,13 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @contextlib.contextmanager
-def started(lab: Lab, *, nodes: int, router: bool) -> Iterator[Lab]:
+def started(lab: Lab, *, nodes: int, bare_nodes: int = 0, router: bool) -> Iterator[Lab]:
     """The lab, running for the length of the block."""
     for name in abandoned():
         Lab(name).down()
     try:
         try:
-            lab.up(nodes=nodes, router=router)
+            lab.up(nodes=nodes, bare_nodes=bare_nodes, router=router)
         except BaseException:
             keep_logs(lab, f"{lab.name}-up")
             raise
@@ -51,7 +50,7 @@ def started(lab: Lab, *, nodes: int, router: bool) -> Iterator[Lab]:
 def abandoned() -> set[str]:
     """Names of labs whose test session, whose PID is in the name, was killed before it could remove them."""
     places = [path for folder in (NETNS, programs.cache() / "labs") if folder.is_dir() for path in folder.iterdir()]
-    found = [re.match(r"(?:hl-)?((?:api|e2e|demo|t)(\d+))(?:-|$)", path.name) for path in places]
+    found = [re.match(r"(?:hl-)?((?:api|e2e|demo|many|t)(\d+))(?:-|$)", path.name) for path in places]
     return {match[1] for match in found if match and not Path("/proc", match[2]).exists()}
 
 
@@ -59,9 +58,7 @@ def abandoned() -> set[str]:
 def api() -> Iterator[Lab]:
     """etcd, kube-apiserver and kube-controller-manager, with our CRDs."""
     with started(Lab(f"api{os.getpid()}"), nodes=0, router=False) as lab:
-        lab.kubectl("apply", "-f", str(CRDS))
-        crds = ("get", "crd", "-o", "name")
-        lab.kubectl("wait", "--for=condition=Established", "--timeout=30s", *lab.kubectl(*crds).split())
+        lab.apply_crds()
         yield lab
 
 
@@ -101,7 +98,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     arguments: dict[str, object] = getattr(item, "funcargs", {})
     if report.failed:
-        for fixture in ("lab", "api", "cluster", "world"):
+        for fixture in ("lab", "api", "crowd", "cluster", "world"):
             found = arguments.get(fixture)
             lab = found.lab if isinstance(found, World) else found
             if isinstance(lab, Lab):

@@ -168,18 +168,15 @@ class Facts:
 
     def service(self, name: str, *addresses: str, nodes: tuple[str, ...] = ("n1",), **spec: Any) -> None:
         """A Service that has these addresses, and an endpoint on each of the nodes."""
-        metadata = {"name": name, "namespace": self.namespace}
-        ports = [{"port": 80}]
-        self.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": metadata,
-                "spec": {"type": "LoadBalancer", "ports": ports, **spec},
-            }
-        )
+        self.load_balancer(name, **spec)
         self.endpoints(name, *nodes)
         self.status("service", name, {"loadBalancer": {"ingress": [{"ip": address} for address in addresses]}})
+
+    def load_balancer(self, name: str, **spec: Any) -> None:
+        """A Service of type LoadBalancer without a selector."""
+        metadata = {"name": name, "namespace": self.namespace}
+        found = {"type": "LoadBalancer", "ports": [{"port": 80}], **spec}
+        self.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": found})
 
     def endpoints(self, name: str, *nodes: str) -> None:
         entries = [

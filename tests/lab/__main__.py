@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start the lab; removes first what a killed run left")
     up.add_argument("--nodes", type=int, default=3, help="how many nodes (default 3)")
     up.add_argument("--api-only", action="store_true", help="etcd, kube-apiserver and controller-manager only")
+    up.add_argument("--speakers", type=int, default=0, help="API only, and so many nodes that run HeraldLB by hand")
     up.add_argument("--router", action=argparse.BooleanOptionalAction, default=True, help="FRR and a host behind it")
     commands.add_parser("down", help="remove everything that the lab made")
     commands.add_parser("status", help="what runs in which namespace")
@@ -70,7 +71,10 @@ def main(arguments: list[str]) -> int:
 
 
 def up(lab: Lab, options: argparse.Namespace) -> None:
-    lab.up(nodes=0 if options.api_only else options.nodes, router=options.router and not options.api_only)
+    nodes = 0 if options.api_only or options.speakers else options.nodes
+    lab.up(nodes=nodes, bare_nodes=options.speakers, router=options.router and not options.api_only)
+    if options.speakers:
+        lab.start_speakers()
     print(lab.kubeconfig)
 
 

@@ -32,7 +32,8 @@ class ControlPlane:
         words = [str(self.folder / word) if word in ("api.crt", "api.key") else word for word in curl]
         return self.space.attempt("cp", *words).stdout == "ok"
 
-    def start_controllers(self, *, scheduler: bool) -> None:
+    def start_controllers(self, *, scheduler: bool, watch_nodes: bool = True) -> None:
+        """`watch_nodes`: whether a node without a kubelet's sign of life becomes NotReady."""
         self._start(
             "kube-controller-manager",
             *_kubeconfigs("controller-manager"),
@@ -43,6 +44,7 @@ class ControlPlane:
             "--bind-address=127.0.0.1",
             "--node-monitor-grace-period=10s",  # a dead node is NotReady in 10 s instead of 50
             "--node-monitor-period=1s",
+            f"--controllers=*{'' if watch_nodes else ',-node-lifecycle-controller'}",
         )
         if scheduler:
             self._start(

@@ -21,7 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.lab import images, packages, programs
+from tests.lab import bare, images, packages, programs
+from tests.lab.bare import BareNode
 from tests.lab.control_plane import ControlPlane
 from tests.lab.faults import Faults
 from tests.lab.namespaces import MEMBERS, Namespaces, node_part
@@ -46,39 +47,66 @@ class Lab(Faults):
 
     # --- life
 
-    def up(self, *, nodes: int = 3, router: bool = True, controllers: bool = True) -> None:
-        """Start the lab; `nodes` 0 is the API-only lab. Raises LabError."""
+    def up(self, *, nodes: int = 3, bare_nodes: int = 0, router: bool = True, controllers: bool = True) -> None:
+        """Start the lab; `nodes` 0 is the API-only lab, which may have bare nodes (see bare.py). Raises LabError."""
         self._begin = time.monotonic()
         if os.geteuid() != 0:
             raise LabError("the lab needs root, for network namespaces; run it as root")
+        if bare_nodes and nodes:
+            raise LabError("a lab has either nodes with kubelets or bare ones; give one of the two numbers")
+        if bare_nodes > bare.MOST:
+            raise LabError(f"{bare_nodes} bare nodes are too many for the lab's LAN; {bare.MOST} are the most")
         packages.install()
         self.down()
         wanted = programs.CLUSTER if nodes else programs.API_ONLY
         binaries = programs.build([*wanted, "helm"])
         archives = images.workloads() if nodes else []
         self.folder.mkdir(parents=True)
-        (self.folder / "lab.json").write_text(json.dumps({"nodes": nodes, "router": router, "binaries": str(binaries)}))
+        facts = {"nodes": nodes, "bare_nodes": bare_nodes, "router": router, "binaries": str(binaries)}
+        (self.folder / "lab.json").write_text(json.dumps(facts))
         self._say("network")
         self._make_network(router=router)
         Pki(self.folder).create(self.node_names)
         self._say("control plane")
         self.control_plane.start()
         if controllers or nodes:
-            self.control_plane.start_controllers(scheduler=nodes > 0)
+            self.control_plane.start_controllers(scheduler=nodes > 0, watch_nodes=not bare_nodes)
             self._await_account()
         if router:
             self._say("router")
             self.router.start()
         if nodes:
-            self._say(f"{nodes} nodes")
-            self._each_node(Node.write_files)
-            self._each_node(Node.boot)
-            for archive in archives:
-                self._each_node(lambda node, archive=archive: node.load(archive))  # type: ignore[misc]
-            # docs/examples name busybox as users do.
-            self._each_node(lambda node: node.name_image("localhost/bb:1", "docker.io/library/busybox:1.36"))
-            self.wait_nodes_ready()
+            self._boot_nodes(archives)
         self._say("ready")
+
+    def _boot_nodes(self, archives: list[Path]) -> None:
+        self._say(f"{len(self.nodes)} nodes")
+        self._each_node(Node.write_files)
+        self._each_node(Node.boot)
+        for archive in archives:
+            self._each_node(lambda node, archive=archive: node.load(archive))  # type: ignore[misc]
+        # docs/examples name busybox as users do.
+        self._each_node(lambda node: node.name_image("localhost/bb:1", "docker.io/library/busybox:1.36"))
+        self.wait_nodes_ready()
+
+    def start_speakers(self, within: float = 180) -> None:
+        """Apply the CRDs, register the bare nodes, start HeraldLB's processes on each; returns when all are ready."""
+        self._say(f"speakers on {len(self.bare_nodes)} bare nodes")
+        self.apply_crds()
+        self.kubectl("apply", "--server-side", "-f", "-", input=bare.as_list(self.bare_nodes, 0))
+        status = ("apply", "--server-side", "--subresource=status", "-f", "-")
+        self.kubectl(*status, input=bare.as_list(self.bare_nodes, 1))
+        for node in self.bare_nodes:
+            node.start(self.kubeconfig)
+        for node in self.bare_nodes:
+            eventually(node.ready, within=within, what=f"the speaker of {node.name} is ready", every=0.2)
+        self._say("all speakers ready")
+
+    def apply_crds(self) -> None:
+        """Our CRDs, established."""
+        self.kubectl("apply", "-f", str(images.ROOT / "crds"))
+        names = self.kubectl("get", "crd", "-o", "name").split()
+        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
 
     def down(self) -> None:
         """Remove everything of this lab, also what a killed `up` left."""
@@ -104,7 +132,8 @@ class Lab(Faults):
         self.space.make_switch()
         for member, part in MEMBERS.items():
             self.space.plug(member, member, part)
-        for node in self.nodes:
+        every: list[Node | BareNode] = [*self.nodes, *self.bare_nodes]
+        for node in every:
             self.space.plug(node.name, node.port, node_part(node.number))
         for member in ("cp", "cli", *self.node_names):
             self.space.gateway(member)
@@ -155,8 +184,13 @@ class Lab(Faults):
         return [Node(self.space, self.folder, binaries, number) for number in range(1, count + 1)]
 
     @property
+    def bare_nodes(self) -> list[BareNode]:
+        count = int(self.facts["bare_nodes"])
+        return [BareNode(self.space, self.folder, number) for number in range(1, count + 1)]
+
+    @property
     def node_names(self) -> list[str]:
-        return [f"node{number}" for number in range(1, int(self.facts["nodes"]) + 1)]
+        return [node.name for node in self.nodes] + [node.name for node in self.bare_nodes]
 
     def node(self, name: str) -> Node:
         return next(node for node in self.nodes if node.name == name)
