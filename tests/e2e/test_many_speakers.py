@@ -1,5 +1,6 @@
 """Twenty nodes without kubelets: the processes started by hand, one owner for each address, nothing else moves."""
 
+import functools
 import json
 import os
 import re
@@ -45,8 +46,12 @@ def owners(lab: Lab, address: str) -> set[str]:
     """The nodes that answer the client's question."""
     output = lab.try_run("cli", "arping", "-I", "eth0", "-c", "1", "-w", "0.5", address).stdout
     macs = {mac.lower() for mac in re.findall(r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", output)}
-    known = lab.node_macs()
-    return {known.get(mac, mac) for mac in macs}
+    return {names_by_mac(lab).get(mac, mac) for mac in macs}
+
+
+@functools.lru_cache(maxsize=1)
+def names_by_mac(lab: Lab) -> dict[str, str]:
+    return lab.node_macs()
 
 
 def settled(lab: Lab) -> dict[str, str]:

@@ -94,8 +94,7 @@ class Lab(Faults):
         self._say(f"speakers on {len(self.bare_nodes)} bare nodes")
         self.apply_crds()
         self.kubectl("apply", "--server-side", "-f", "-", input=bare.as_list(self.bare_nodes, 0))
-        status = ("apply", "--server-side", "--subresource=status", "-f", "-")
-        self.kubectl(*status, input=bare.as_list(self.bare_nodes, 1))
+        self.kubectl("replace", "--subresource=status", "-f", "-", input=bare.as_list(self.bare_nodes, 1))
         for node in self.bare_nodes:
             node.start(self.kubeconfig)
         for node in self.bare_nodes:
