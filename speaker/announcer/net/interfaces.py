@@ -39,9 +39,10 @@ class Interfaces:
 
     async def run(self) -> None:
         """Follow for ever."""
-        async with AsyncIPRoute() as netlink:
-            await netlink.bind(groups=rtnl.RTMGRP_LINK)
-            while True:
+        while True:
+            # A socket that lost events is not used again: what its library holds of them is worth nothing.
+            async with AsyncIPRoute() as netlink:
+                await netlink.bind(groups=rtnl.RTMGRP_LINK)
                 await self._list(netlink)
                 await self._follow(netlink)
 
@@ -60,8 +61,8 @@ class Interfaces:
                     self._apply(message)
                     if before != self._links:
                         self._on_change()
-            except NetlinkError as error:
-                if error.code != errno.ENOBUFS:
+            except (NetlinkError, OSError) as error:
+                if errno.ENOBUFS not in (getattr(error, "code", None), getattr(error, "errno", None)):
                     raise
                 return
 
