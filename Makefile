@@ -12,7 +12,7 @@ LAB := $(BIN)/python -m tests.lab
 PYTEST := $(BIN)/pytest
 CODE := lb_controller speaker tests
 
-.PHONY: help setup lock crds format check fast test e2e demo lab-up lab-down bench image clean
+.PHONY: help setup lock docs crds format check fast test e2e demo lab-up lab-down bench image clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url 
 lock: setup ## pin dependencies anew: requirements.lock (image) and requirements-dev.lock
 	$(PIP_COMPILE) --extra announcer -o requirements.lock pyproject.toml
 	$(PIP_COMPILE) --extra announcer --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+docs: setup ## write what the code says into docs/reference
+	$(BIN)/python -m tests.support.reference
 
 crds: ## copy crds/ into the chart
 	mkdir -p charts/heraldlb/files/crds

@@ -5,7 +5,7 @@ import sys
 
 from lb_controller.kube.client import LoginError, connect
 from lb_controller.runtime.health import serving
-from lb_controller.runtime.logging import configure
+from lb_controller.runtime.logging import configure, follow_level
 from lb_controller.runtime.settings import read
 from lb_controller.runtime.tasks import Tasks, run
 from speaker.app.brain import Brain
@@ -21,6 +21,7 @@ def main() -> int:
         async with connect(settings.kubeconfig) as api:
             brain = Brain(settings, api)
             async with serving(brain.health, settings.metrics_host, settings.metrics_port), Tasks() as tasks:
+                tasks.start("log_level", follow_level(settings.log_level_file, settings.log_level))
                 brain.start(tasks)
                 await tasks.stopped()
 

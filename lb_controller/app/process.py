@@ -26,7 +26,7 @@ from lb_controller.kube.events import EventPoster
 from lb_controller.kube.lease import Candidacy, Leadership, Timing
 from lb_controller.model.names import FIELD_MANAGER_CONTROLLER
 from lb_controller.runtime.health import Health, serving
-from lb_controller.runtime.logging import logger
+from lb_controller.runtime.logging import follow_level, logger
 from lb_controller.runtime.metrics import registry
 from lb_controller.runtime.tasks import LoopLag, Tasks
 
@@ -58,6 +58,7 @@ async def main(settings: ControllerSettings) -> None:
         parts = _Parts(settings, api, controller, metrics)
         health.checks["inputs"] = parts.why_not_listed
         tasks.start("loop_lag", lag.run())
+        tasks.start("log_level", follow_level(settings.log_level_file, settings.log_level))
         parts.start(tasks)
         log.info("started", replica=settings.replica, namespace=settings.namespace)
         await tasks.stopped()

@@ -42,6 +42,9 @@ class ControllerSettings:
     metrics_host: str = setting("0.0.0.0", help="address to serve /metrics, /healthz and /readyz on")
     metrics_port: int = setting(9470, help="port of /metrics; 0 serves none", minimum=0, maximum=65535)
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")
+    log_level_file: Path | None = setting(
+        None, help="file with a level that replaces it, read again when it changes and on SIGHUP"
+    )
     log_format: LogFormat = setting(LogFormat.AUTO, help="log lines as JSON or for a console; auto asks the terminal")
 
     @property

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from lb_controller.runtime.logging import configure
+from lb_controller.runtime.logging import configure, follow_level
 from lb_controller.runtime.settings import read
 from lb_controller.runtime.tasks import Tasks, run
 from speaker.announcer.app.announcer import Announcer
@@ -17,6 +17,7 @@ def main() -> int:
 
     async def work() -> None:
         async with Tasks() as tasks:
+            tasks.start("log_level", follow_level(settings.log_level_file, settings.log_level))
             await Announcer(settings).run(tasks)
 
     return run(work, plain=(OSError,))

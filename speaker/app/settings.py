@@ -29,4 +29,7 @@ class SpeakerSettings:
     metrics_host: str = setting("0.0.0.0", help="address of /metrics, /healthz and /readyz")
     metrics_port: int = setting(9471, help="port of the same; 0 serves nothing", minimum=0, maximum=65535)
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")
+    log_level_file: Path | None = setting(
+        None, help="file with a level that replaces it, read again when it changes and on SIGHUP"
+    )
     log_format: LogFormat = setting(LogFormat.AUTO, help="auto is console on a terminal and json otherwise")

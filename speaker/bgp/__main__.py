@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lb_controller.runtime.logging import LogFormat, LogLevel, configure
+from lb_controller.runtime.logging import LogFormat, LogLevel, configure, follow_level
 from lb_controller.runtime.settings import read, setting
 from lb_controller.runtime.tasks import Tasks, run
 from speaker.bgp.supervisor import Supervisor
@@ -17,6 +17,9 @@ class BgpSettings:
 
     socket_dir: Path = setting(Path("/run/heraldlb"), help="directory of the sockets shared with the speaker")
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")
+    log_level_file: Path | None = setting(
+        None, help="file with a level that replaces it, read again when it changes and on SIGHUP"
+    )
     log_format: LogFormat = setting(LogFormat.AUTO, help="how a log line looks")
 
 
@@ -24,6 +27,7 @@ async def serve(settings: BgpSettings) -> None:
     """Run until SIGTERM, then take every route back."""
     supervisor = Supervisor(settings.socket_dir)
     async with Tasks() as tasks:
+        tasks.start("log_level", follow_level(settings.log_level_file, settings.log_level))
         tasks.start("bridge", supervisor.daemon.listen())
         tasks.start("daemon", supervisor.keep_daemon(), may_end=True)
         tasks.start("apply", supervisor.apply())

@@ -1,33 +1,23 @@
 """The documentation says what the code does: every setting, reason, annotation, metric and CRD field; links resolve."""
 
-import json
 import re
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from lb_controller.app.metrics import ControllerMetrics
+from lb_controller.app.trial import ANNOUNCED
 from lb_controller.model import names, reasons
-from lb_controller.runtime.metrics import registry
-from lb_controller.runtime.settings import describe
-from speaker.app.report import Report
-from tests.unit.chart.test_chart import SETTINGS
+from tests.support import reference
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 EXAMPLES = sorted((DOCS / "examples").glob("*.yaml"))
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
-PROGRAMS = {
-    "controller": "python -m lb_controller",
-    "speaker": "python -m speaker",
-    "announcer": "python -m speaker.announcer",
-    "bgp": "python -m speaker.bgp",
-}
+# Labels whose values are few: words of ours, or objects that an administrator declares.
+BOUNDED = {"family", "kind", "peer", "protocol", "reason", "result"}
 
 
 def page(name: str) -> str:
@@ -94,91 +84,42 @@ def test_every_annotation_and_label_is_named() -> None:
     assert f"`{names.LABEL_EXCLUDE_NODE}`" in text
 
 
-def settings_table(process: str) -> str:
-    rows = ["| flag | variable | type | default | meaning |", "|---|---|---|---|---|"]
-    for doc in describe(SETTINGS[process]):
-        kind, default = doc.type.replace("|", " or "), f"`{doc.default}`" if doc.default else "none"
-        default = "required" if doc.default == "required" else default
-        rows.append(f"| `{doc.flag}` | `{doc.variable}` | {kind} | {default} | {doc.help} |")
-    return "\n".join(rows)
+PAGES_OF_REFERENCE = reference.pages()
 
 
-@pytest.mark.parametrize("process", SETTINGS)
-def test_the_settings_of_every_process_are_listed_as_they_are(process: str) -> None:
-    table = settings_table(process)
-    assert table in sections(page("settings"), 2)[f"`{PROGRAMS[process]}`"], f"write this table:\n{table}"
+@pytest.mark.parametrize("found", PAGES_OF_REFERENCE, ids=lambda found: found.path.stem)
+def test_what_the_code_writes_into_the_reference_is_up_to_date(found: reference.Page) -> None:
+    assert found.text == found.wanted, "run `make docs`"
 
 
-def exposed() -> dict[str, dict[str, tuple[str, str]]]:
-    """Heading of docs/reference/metrics.md -> metric -> type and help, as the processes expose them."""
-    controller, speaker = registry(), registry()
-    ControllerMetrics(controller)
-    Report(speaker)
-    found: dict[str, dict[str, tuple[str, str]]] = {}
-    for process, metrics in (("The controller", controller), ("The speaker", speaker)):
-        entries = found.setdefault(process, {})
-        for family in metrics.collect():
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            assert name not in entries, f"{process} exposes {name} twice"
-            entries[name] = (family.type, family.documentation)
-    return found
+def test_every_generated_part_stands_on_exactly_one_page() -> None:
+    names = [name for found in PAGES_OF_REFERENCE for name in reference.named(found.text)]
+    assert sorted(names) == sorted(reference.parts())
 
 
-def test_every_metric_is_listed_as_it_is_and_every_listed_one_exists() -> None:
-    for process, metrics in exposed().items():
-        text = sections(page("metrics"), 2)[process]
-        rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \| (.*) \|$", text, flags=re.MULTILINE)
-        assert {name: (kind, meaning) for name, kind, _, meaning in rows} == metrics
+def exposed() -> set[str]:
+    return {name for process in reference.registries() for name in reference.metrics(process)}
+
+
+def test_the_metrics_that_helm_test_reads_exist() -> None:
+    assert set(ANNOUNCED) <= exposed()
+
+
+def test_metrics_are_named_by_the_conventions() -> None:
+    for process in reference.registries():
+        for name, (kind, meaning) in reference.metrics(process).items():
+            assert name.startswith("heraldlb_")
+            assert (kind == "counter") == name.endswith("_total"), name
+            assert not name.endswith(("_ms", "_milliseconds", "_count", "_bucket")), f"{name}: base units"
+            assert len(meaning) > 10, name
+            assert set(reference.labels_of(process)[name]) <= BOUNDED, f"{name}: its number of series may grow for ever"
 
 
 def test_every_metric_in_the_code_is_exposed() -> None:
-    known = {name for metrics in exposed().values() for name in metrics}
+    known = exposed()
     sources = [path for package in ("lb_controller", "speaker") for path in (ROOT / package).rglob("*.py")]
     written = {name for path in sources for name in re.findall(r'"(heraldlb_[a-z0-9_]+)"', path.read_text())}
     assert not {name for name in written if name not in known and f"{name}_total" not in known}
-
-
-SELECTOR = {"matchLabels", "matchExpressions"}
-
-
-def kind_of(schema: dict[str, Any]) -> str:
-    """What stands in the column `type`."""
-    if schema.keys() >= {"properties"} and schema["properties"].keys() >= SELECTOR:
-        return "label selector"
-    if schema.get("type") == "array":
-        return f"list of {kind_of(schema['items'])}s" if schema["items"]["type"] != "object" else "list"
-    if "enum" in schema:
-        return " or ".join(str(word) for word in schema["enum"])
-    bounds = f" {schema['minimum']}..{schema['maximum']}" if {"minimum", "maximum"} <= schema.keys() else ""
-    return f"{schema['type']}{bounds}"
-
-
-def fields(schema: dict[str, Any], path: str) -> Iterator[str]:
-    """A row for every field that is HeraldLB's own; inside of label selectors and conditions are Kubernetes' words."""
-    for name, sub in schema.get("properties", {}).items():
-        here, default = f"{path}.{name}", f"`{json.dumps(sub['default'])}`" if "default" in sub else ""
-        default = "required" if name in schema.get("required", ()) else default
-        items = sub.get("items", {})
-        selectors = items.get("properties", {}).keys() >= SELECTOR
-        kind = "list of label selectors" if selectors else kind_of(sub)
-        yield f"| `{here}` | {kind} | {default} | {sub['description']} |"
-        if not selectors and kind != "label selector" and name != "conditions":
-            yield from fields(sub, here)
-            yield from fields(items, f"{here}[]")
-
-
-def table_of(crd: dict[str, Any]) -> str:
-    [version] = crd["spec"]["versions"]
-    parts = version["schema"]["openAPIV3Schema"]["properties"]
-    rows = [row for part in ("spec", "status") for row in fields(parts.get(part, {}), part)]
-    return "\n".join(["| field | type | default | meaning |", "|---|---|---|---|", *rows])
-
-
-@pytest.mark.parametrize("path", CRDS, ids=lambda path: path.stem)
-def test_every_field_of_every_crd_is_listed_as_it_is(path: Path) -> None:
-    crd = yaml.safe_load(path.read_text())
-    table = table_of(crd)
-    assert table in sections(page("crds"), 2)[crd["spec"]["names"]["kind"]], f"write this table:\n{table}"
 
 
 def test_the_chart_holds_the_crds_of_the_repository() -> None:

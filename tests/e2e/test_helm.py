@@ -13,14 +13,50 @@ def test_upgrade_with_a_changed_value_and_rollback_keep_addresses(world: World) 
     [address] = world.addresses(name)
     world.answer("cli", address)
     revision = world.revision()
-    world.upgrade("--set", "controller.logLevel=debug")
+    world.upgrade("--set", "controller.writers=16")
     args = world.lab.kubectl("-n", NAMESPACE, "get", "deployment", "heraldlb-controller", "-o", "jsonpath={.spec}")
-    assert "debug" in args
+    assert "--writers=16" in args
     assert world.addresses(name) == [address]
     assert world.answer("cli", address).startswith("web-")
     world.lab.helm("rollback", "heraldlb", str(revision), "-n", NAMESPACE, "--wait", "--timeout", "180s")
     assert world.addresses(name) == [address]
     assert world.answer("cli", address).startswith("web-")
+
+
+def test_helm_test_assigns_announces_and_answers_and_leaves_nothing(world: World) -> None:
+    output = world.lab.helm("test", "heraldlb", "-n", NAMESPACE, "--logs", "--timeout", "120s")
+    assert "HeraldLB assigns, announces and answers" in output
+    left = world.lab.kubectl("-n", NAMESPACE, "get", "services,pods,roles,serviceaccounts", "-o", "name")
+    assert "heraldlb-test" not in left
+
+
+def test_helm_test_fails_with_the_reason_of_the_refusal(world: World) -> None:
+    world.upgrade("--set", "test.pool=nowhere", "--set", "test.timeoutSeconds=5")
+    try:
+        result = world.lab.try_helm("test", "heraldlb", "-n", NAMESPACE, "--logs", "--timeout", "120s")
+        assert result.returncode != 0
+        assert "UnknownPool" in result.stdout + result.stderr
+    finally:
+        world.lab.helm("rollback", "heraldlb", "-n", NAMESPACE, "--wait", "--timeout", "180s")
+        world.lab.kubectl("-n", NAMESPACE, "delete", "pod", "heraldlb-test", "--ignore-not-found")
+
+
+def test_a_changed_log_level_reaches_the_running_pods_without_a_restart(world: World) -> None:
+    def pods() -> set[str]:
+        return set(world.lab.kubectl("-n", NAMESPACE, "get", "pods", "-o", "name").split())
+
+    before = pods()
+    world.upgrade("--set", "speaker.logLevel=debug")
+    try:
+
+        def told() -> bool:
+            text = world.lab.kubectl("-n", NAMESPACE, "logs", "daemonset/heraldlb-speaker", "-c", "announcer")
+            return '"log_level_changed"' in text
+
+        eventually(told, within=150, what="the new level in the log of the announcer")
+        assert pods() == before
+    finally:
+        world.lab.helm("rollback", "heraldlb", "-n", NAMESPACE, "--wait", "--timeout", "180s")
 
 
 def test_uninstall_leaves_only_the_crds_with_their_objects_and_reinstall_finds_the_addresses(world: World) -> None:

@@ -235,9 +235,16 @@ class Lab(Faults):
         return found
 
     def helm(self, *words: str, timeout: float = 300) -> str:
+        command, environment = self._helm(words)
+        return run(command, env=environment, timeout=timeout)
+
+    def try_helm(self, *words: str, timeout: float = 300) -> Result:
+        command, environment = self._helm(words)
+        return attempt(command, env=environment, timeout=timeout)
+
+    def _helm(self, words: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
         homes = {f"HELM_{kind}_HOME": str(self.folder / "helm") for kind in ("CACHE", "CONFIG", "DATA")}
-        command = self.space.enter("cp", self.binaries / "helm", "--kubeconfig", self.kubeconfig, *words)
-        return run(command, env=homes, timeout=timeout)
+        return self.space.enter("cp", self.binaries / "helm", "--kubeconfig", self.kubeconfig, *words), homes
 
     def vtysh(self, *commands: str) -> str:
         return self.router.vtysh(*commands)

@@ -1,6 +1,8 @@
 {{/* The image of every container. */}}
 {{- define "heraldlb.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end -}}
 {{- end -}}
 
 {{/* Labels that select the pods of one component; they never change. */}}
@@ -15,6 +17,9 @@ app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* What every container is denied. */}}
@@ -28,4 +33,9 @@ capabilities:
 {{/* HeraldLB's resources, by their plural names. */}}
 {{- define "heraldlb.kinds" -}}
 ipaddresspools l2advertisements bgpadvertisements bgppeers bfdprofiles communities
+{{- end -}}
+
+{{/* The name of a component's ServiceAccount. */}}
+{{- define "heraldlb.account" -}}
+{{ (index .root.Values .component).serviceAccount.name | default (printf "heraldlb-%s" .component) }}
 {{- end -}}

@@ -41,6 +41,9 @@ class AnnouncerSettings:
         1000.0, help="at most so many addresses a second get their gratuitous frames", minimum=1
     )
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")
+    log_level_file: Path | None = setting(
+        None, help="file with a level that replaces it, read again when it changes and on SIGHUP"
+    )
     log_format: LogFormat = setting(LogFormat.AUTO, help="auto is console on a terminal and json otherwise")
 
     def __post_init__(self) -> None:

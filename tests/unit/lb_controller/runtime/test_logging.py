@@ -1,14 +1,18 @@
 """Log lines: one event name and fields, ours and those of libraries."""
 
+import asyncio
 import io
 import json
 import logging
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
-from lb_controller.runtime.logging import LogFormat, LogLevel, configure, logger
+from lb_controller.runtime.logging import LogFormat, LogLevel, configure, follow_level, logger, set_level
 
 
 @pytest.fixture
@@ -65,3 +69,43 @@ def test_a_console_line_is_for_people(out: io.StringIO) -> None:
     assert "began" in out.getvalue()
     assert "count=3" in out.getvalue()
     assert not out.getvalue().startswith("{")
+
+
+def test_a_level_set_later_holds_for_our_lines_and_those_of_libraries(out: io.StringIO) -> None:
+    configure(LogLevel.INFO, LogFormat.JSON, stream=out)
+    ours, library = logger(part="x"), logging.getLogger("library")
+    set_level(LogLevel.DEBUG)
+    ours.debug("ours")
+    library.debug("theirs")
+    set_level(LogLevel.ERROR)
+    ours.warning("quiet")
+    library.warning("quiet")
+    assert [line.get("message", line["event"]) for line in lines(out)] == ["ours", "theirs"]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - a log line sets no event
+            await asyncio.sleep(0.001)
+
+
+def test_the_level_follows_its_file_at_once_on_sighup(out: io.StringIO, tmp_path: Path) -> None:
+    file = tmp_path / "level"
+    configure(LogLevel.INFO, LogFormat.JSON, stream=out)
+
+    async def scene() -> None:
+        following = asyncio.create_task(follow_level(file, LogLevel.INFO))
+        await asyncio.sleep(0)  # no file yet: nothing changes
+        for word, told in (("debug\n", "log_level_changed"), ("loud", "log_level_unknown")):
+            file.write_text(word)
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda told=told: told in out.getvalue())
+            logger().debug("asked", word=word.strip())
+        file.write_text("error")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: not logger().is_enabled_for(logging.WARNING))
+        following.cancel()
+
+    asyncio.run(scene())
+    asked = [line["word"] for line in lines(out) if line["event"] == "asked"]
+    assert asked == ["debug", "loud"], "a word that is no level changes nothing"
