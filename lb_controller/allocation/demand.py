@@ -2,34 +2,44 @@
 
 Annotations of our own prefix win over MetalLB's, those over MetalLB's deprecated ones (model.names). The families are
 those of the Service's cluster IPs: `families` is what it wants, primary first; `whole` says that it wants all of them
-or none.
+or none. A demand that cannot be understood has a `flaw`; its families and terms are known all the same.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
 
+from lb_controller.allocation.numbers import address_of, family_at, number_of
 from lb_controller.allocation.outcome import Refusal
+from lb_controller.allocation.sharing import Terms
 from lb_controller.model import names
-from lb_controller.model.address import Address, Family, family_of, parse_address
+from lb_controller.model.address import Family, family_of, parse_address
 from lb_controller.model.cluster import FamilyPolicy, Port, Service, TrafficPolicy
 from lb_controller.model.reasons import RefusalReason
+
+_REQUESTS: Final = frozenset(
+    {*names.ANNOTATION_ADDRESS_POOL, *names.ANNOTATION_ADDRESSES, *names.ANNOTATION_SHARING_KEY}
+)
+_NO_CLUSTER_IP: Final = Refusal(
+    RefusalReason.NO_CLUSTER_IP, "has no cluster IP; a LoadBalancer Service needs one of each family it serves"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one Service asks for; `addresses` and `pool` are empty when it does not care."""
+    """What one Service asks for; `addresses` (as numbers) and `pool` are empty when it does not care."""
 
     families: tuple[Family, ...]
     whole: bool
-    addresses: tuple[Address, ...] = ()
+    terms: Terms
+    addresses: tuple[int, ...] = ()
     pool: str = ""
-    sharing_key: str = ""
-    backend: tuple[tuple[str, str], ...] | None = None  # None: externalTrafficPolicy Cluster; else the selector
-    ports: frozenset[Port] = frozenset()
+    flaw: Refusal | None = None
 
-    def in_order(self, addresses: Sequence[Address]) -> tuple[Address, ...]:
+    def in_order(self, numbers: Iterable[int]) -> tuple[int, ...]:
         """The addresses in the order of the Service's families."""
-        return tuple(sorted(addresses, key=lambda address: self.families.index(family_of(address))))
+        return tuple(sorted(numbers, key=lambda number: self.families.index(family_at(number))))
 
 
 def annotation(annotations: Mapping[str, str], keys: Sequence[str]) -> str | None:
@@ -37,73 +47,92 @@ def annotation(annotations: Mapping[str, str], keys: Sequence[str]) -> str | Non
     return next((annotations[key] for key in keys if key in annotations), None)
 
 
-def read_demand(service: Service) -> Demand | Refusal:
-    """The demand of a Service, or why it cannot be understood."""
-    families = _families(service)
-    if not families:
-        message = f"Service {service.key} has no cluster IP; a LoadBalancer Service needs one of each family it serves"
-        return Refusal(RefusalReason.NO_CLUSTER_IP, message)
-    if service.family_policy is FamilyPolicy.REQUIRE_DUAL_STACK and len(families) < 2:
-        message = f"Service {service.key} requires dual stack but has a cluster IP of {families[0]} only"
-        return Refusal(RefusalReason.FAMILY_MISMATCH, message)
-    addresses = _addresses(service)
-    if isinstance(addresses, Refusal):
-        return addresses
-    whole = service.family_policy is not FamilyPolicy.PREFER_DUAL_STACK or len(families) == 1
-    if refusal := _wrong_families(service, addresses, families, whole=whole):
-        return refusal
-    local = service.traffic_policy is TrafficPolicy.LOCAL
-    return Demand(
-        families=families,
-        whole=whole,
-        addresses=addresses,
-        pool=annotation(service.annotations, names.ANNOTATION_ADDRESS_POOL) or "",
-        sharing_key=annotation(service.annotations, names.ANNOTATION_SHARING_KEY) or "",
-        backend=tuple(sorted(service.selector.items())) if local else None,
-        ports=frozenset(service.ports),
+def deprecated(service: Service) -> tuple[str, ...]:
+    """The annotations with MetalLB's deprecated prefix by which the Service asks for something."""
+    if not service.annotations:
+        return ()
+    return tuple(
+        sorted(key for key in service.annotations if key in _REQUESTS and key.startswith(names.DEPRECATED_PREFIX))
     )
 
 
+def read_demand(service: Service) -> Demand:
+    """The demand of a Service. Services that ask for the same share one value."""
+    local = service.traffic_policy is TrafficPolicy.LOCAL
+    backend = tuple(sorted(service.selector.items())) if local else None
+    asks = not _REQUESTS.isdisjoint(service.annotations)
+    key = annotation(service.annotations, names.ANNOTATION_SHARING_KEY) or "" if asks else ""
+    plain = _plain(_families(service), service.family_policy, key, backend, service.ports)
+    if not asks and not service.load_balancer_ip and plain.families and plain.flaw is None:
+        return plain
+    flaw = plain.flaw if plain.families else _NO_CLUSTER_IP
+    addresses = _addresses(service)
+    if isinstance(addresses, Refusal):
+        flaw, addresses = flaw or addresses, ()
+    return replace(
+        plain,
+        addresses=addresses,
+        pool=annotation(service.annotations, names.ANNOTATION_ADDRESS_POOL) or "",
+        flaw=_about(service, flaw or _wrong_families(plain, addresses)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _plain(
+    families: tuple[Family, ...],
+    policy: FamilyPolicy,
+    key: str,
+    backend: tuple[tuple[str, str], ...] | None,
+    ports: tuple[Port, ...],
+) -> Demand:
+    flaw = None
+    if policy is FamilyPolicy.REQUIRE_DUAL_STACK and len(families) == 1:
+        flaw = Refusal(RefusalReason.FAMILY_MISMATCH, f"requires dual stack but has a cluster IP of {families[0]} only")
+    whole = policy is not FamilyPolicy.PREFER_DUAL_STACK or len(families) < 2
+    return Demand(families, whole, Terms(key, backend, frozenset(ports)), flaw=flaw)
+
+
 def _families(service: Service) -> tuple[Family, ...]:
-    found = dict.fromkeys(family_of(address) for address in service.cluster_ips)
-    return tuple(found)
+    if len(service.cluster_ips) == 1:
+        return (family_of(service.cluster_ips[0]),)
+    return tuple(dict.fromkeys(map(family_of, service.cluster_ips)))
 
 
-def _addresses(service: Service) -> tuple[Address, ...] | Refusal:
+def _addresses(service: Service) -> tuple[int, ...] | Refusal:
     text = annotation(service.annotations, names.ANNOTATION_ADDRESSES)
     if text is not None and service.load_balancer_ip:
-        return _bad(service, "sets both the annotation loadBalancerIPs and spec.loadBalancerIP; remove one of them")
-    found: list[Address] = []
-    for word in (text or service.load_balancer_ip).split(","):
+        return _bad("sets both the annotation loadBalancerIPs and spec.loadBalancerIP; remove one of them")
+    found: list[int] = []
+    for word in (text if text is not None else service.load_balancer_ip).split(","):
         if not word.strip():
             continue
         try:
-            address = parse_address(word)
+            number = number_of(parse_address(word))
         except ValueError as error:
-            return _bad(service, f"asks for an address that cannot be read: {error}")
-        if family_of(address) in map(family_of, found):
-            return _bad(service, f"asks for two addresses of {family_of(address)}; write at most one of each family")
-        found.append(address)
+            return _bad(f"asks for an address that cannot be read: {error}")
+        if family_at(number) in map(family_at, found):
+            return _bad(f"asks for two addresses of {family_at(number)}; write at most one of each family")
+        found.append(number)
     if text is not None and not found:
-        return _bad(service, "has an empty annotation loadBalancerIPs; write an address or remove it")
+        return _bad("has an empty annotation loadBalancerIPs; write an address or remove it")
     return tuple(found)
 
 
-def _wrong_families(
-    service: Service, addresses: tuple[Address, ...], families: tuple[Family, ...], *, whole: bool
-) -> Refusal | None:
-    if not addresses:
+def _wrong_families(plain: Demand, addresses: tuple[int, ...]) -> Refusal | None:
+    asked = set(map(family_at, addresses))
+    if not addresses or asked == set(plain.families) or (not plain.whole and asked <= set(plain.families)):
         return None
-    asked = {family_of(address) for address in addresses}
-    if asked == set(families) or (not whole and asked <= set(families)):
-        return None
-    written = ", ".join(map(str, addresses))
+    written = ", ".join(str(address_of(number)) for number in addresses)
     message = (
-        f"Service {service.key} asks for {written}, but its cluster IPs are {' and '.join(families)}; "
+        f"asks for {written}, but its cluster IPs are {' and '.join(plain.families)}; "
         "ask for one address of each of these families"
     )
     return Refusal(RefusalReason.FAMILY_MISMATCH, message)
 
 
-def _bad(service: Service, what: str) -> Refusal:
-    return Refusal(RefusalReason.BAD_REQUEST, f"Service {service.key} {what}")
+def _bad(what: str) -> Refusal:
+    return Refusal(RefusalReason.BAD_REQUEST, what)
+
+
+def _about(service: Service, flaw: Refusal | None) -> Refusal | None:
+    return None if flaw is None else replace(flaw, message=f"Service {service.key} {flaw.message}")

@@ -2,17 +2,22 @@
 
 One status patch carries addresses, condition and annotation together, so a status is never emptied in between; an Event
 only where the outcome changed. The time of a transition is the shell's to fill in.
+
+That an annotation is deprecated is said by one Event, and not again for as long as the same annotations are there: the
+condition's message ends with the same remark, and so remembers over restarts what was said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
+from lb_controller.allocation import sentences
+from lb_controller.allocation.demand import deprecated
 from lb_controller.allocation.outcome import Assignment, Outcome
 from lb_controller.model import names
 from lb_controller.model.address import Address
 from lb_controller.model.cluster import Condition, Service, ServiceKey
-from lb_controller.model.reasons import AssignedReason
+from lb_controller.model.reasons import AssignedReason, NewsReason
 
 
 @unique
@@ -51,38 +56,76 @@ Effect = PatchStatus | EmitEvent
 
 def effects(service: Service, outcome: Outcome) -> tuple[Effect, ...]:
     """What to write for this Service."""
-    assigned = isinstance(outcome, Assignment)
+    condition, notes = _condition(service, outcome), _notes(outcome)
     ingress = outcome.addresses if isinstance(outcome, Assignment) else ()
-    notes = {}
-    if isinstance(outcome, Assignment) and any(outcome.pools):
-        pools = ",".join(dict.fromkeys(pool for pool in outcome.pools if pool))
-        notes = {names.ANNOTATION_ASSIGNED_FROM_POOL: pools}
-    condition = Condition(
-        type=names.CONDITION_ASSIGNED,
-        status="True" if assigned else "False",
-        reason=outcome.reason.value,
-        message=outcome.message,
-        observed_generation=service.generation,
-    )
     told = service.condition(names.CONDITION_ASSIGNED)
-    news = told is None or (told.status, told.reason, told.message) != (
-        "True" if assigned else "False",
-        condition.reason,
-        condition.message,
-    )
-    noted = service.annotations.get(names.ANNOTATION_ASSIGNED_FROM_POOL)
-    if not news and service.ingress == ingress and noted == notes.get(names.ANNOTATION_ASSIGNED_FROM_POOL):
+    same = told is not None and _said(told) == _said(condition)
+    if same and service.ingress == ingress and _noted(service, notes):
         return ()
     patch = PatchStatus(service.key, service.uid, service.resource_version, ingress, condition, notes)
-    if not news and service.ingress == ingress:
-        return (patch,)
-    calm = outcome.reason is AssignedReason.ASSIGNED
-    kind = EventType.NORMAL if calm else EventType.WARNING
-    return (patch, EmitEvent(service.key, service.uid, kind, condition.reason, condition.message))
+    return (patch, *_events(service, outcome, told))
+
+
+def _events(service: Service, outcome: Outcome, told: Condition | None) -> Iterator[EmitEvent]:
+    """The news for this Service; what it was told already is in its condition, so that a restart repeats nothing."""
+    ingress, old_names = outcome.addresses if isinstance(outcome, Assignment) else (), deprecated(service)
+    status, reason, message = _status(outcome), outcome.reason.value, outcome.message
+    if told is None or service.ingress != ingress or _outcome_said(told) != (status, reason, message):
+        kind = EventType.NORMAL if outcome.reason is AssignedReason.ASSIGNED else EventType.WARNING
+        yield EmitEvent(service.key, service.uid, kind, reason, message)
+    if isinstance(outcome, Assignment) and any(address in service.ingress for address in outcome.moved):
+        why = sentences.moved(service.key, outcome.moved, ingress)
+        yield EmitEvent(service.key, service.uid, EventType.WARNING, AssignedReason.ADDRESS_CONFLICT.value, why)
+    if old_names and (told is None or sentences.deprecated(old_names) not in told.message):
+        remark, why = NewsReason.DEPRECATED_ANNOTATION, sentences.deprecated(old_names)
+        yield EmitEvent(service.key, service.uid, EventType.WARNING, remark.value, why)
+
+
+def _condition(service: Service, outcome: Outcome) -> Condition:
+    """The condition; a remark at its end remembers what was said about deprecated annotations."""
+    old_names, message = deprecated(service), outcome.message
+    return Condition(
+        type=names.CONDITION_ASSIGNED,
+        status=_status(outcome),
+        reason=outcome.reason.value,
+        message=f"{message}; {sentences.deprecated(old_names)}" if old_names else message,
+        observed_generation=service.generation,
+    )
+
+
+def _status(outcome: Outcome) -> str:
+    return "True" if isinstance(outcome, Assignment) else "False"
+
+
+def _said(condition: Condition) -> tuple[str, str, str]:
+    return (condition.status, condition.reason, condition.message)
+
+
+def _outcome_said(condition: Condition) -> tuple[str, str, str]:
+    """The same without the remark."""
+    return (condition.status, condition.reason, condition.message.partition(f"; {names.DEPRECATED_PREFIX}")[0])
+
+
+def _notes(outcome: Outcome) -> dict[str, str]:
+    if not isinstance(outcome, Assignment) or not any(outcome.pools):
+        return {}
+    pools = ",".join(dict.fromkeys(pool for pool in outcome.pools if pool))
+    notes = {names.ANNOTATION_ASSIGNED_FROM_POOL: pools}
+    if outcome.of_metallb:
+        notes[names.ANNOTATION_METALLB_POOL] = pools
+    return notes
+
+
+def _noted(service: Service, notes: Mapping[str, str]) -> bool:
+    """Whether the annotations stand there. One of MetalLB's that we do not want may be MetalLB's own: it may stay."""
+    found = service.annotations
+    if names.ANNOTATION_ASSIGNED_FROM_POOL not in notes and names.ANNOTATION_ASSIGNED_FROM_POOL in found:
+        return False
+    return all(found.get(key) == value for key, value in notes.items())
 
 
 def release(service: Service) -> tuple[Effect, ...]:
-    """What to write for a Service that exists but is no longer ours: our condition and annotation go."""
+    """What to write for a Service that exists but is no longer ours: our condition and annotations go."""
     noted = names.ANNOTATION_ASSIGNED_FROM_POOL in service.annotations
     if service.condition(names.CONDITION_ASSIGNED) is None and not noted:
         return ()

@@ -1,19 +1,9 @@
 """What was decided for a Service: it has addresses, or it has none and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lb_controller.model.address import Address
 from lb_controller.model.reasons import AssignedReason, RefusalReason
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """The Service has `addresses`, in the order of its own families; `pools` names the pool of each, "" for none."""
-
-    addresses: tuple[Address, ...]
-    pools: tuple[str, ...]
-    reason: AssignedReason
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +12,31 @@ class Refusal:
 
     reason: RefusalReason
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The Service has `addresses`, in the order of its own families.
+
+    `pools` names the pool that each was assigned from, "" where no pool covers it any more; `of_metallb` says that one
+    of them is an object of MetalLB's. `note` says what is odd. `moved` is news rather than state: the addresses that it
+    held before this decision and gave up because another host answers for them.
+    """
+
+    addresses: tuple[Address, ...]
+    pools: tuple[str, ...]
+    reason: AssignedReason = AssignedReason.ASSIGNED
+    note: str = ""
+    of_metallb: bool = False
+    moved: tuple[Address, ...] = field(default=(), compare=False)
+
+    @property
+    def message(self) -> str:
+        """The sentence that users read."""
+        if self.note:
+            return self.note
+        origins = ", ".join(dict.fromkeys(pool for pool in self.pools if pool)) or "no pool"
+        return f"assigned {' and '.join(map(str, self.addresses))} from IPAddressPool {origins}"
 
 
 Outcome = Assignment | Refusal

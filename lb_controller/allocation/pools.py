@@ -5,8 +5,9 @@ unpinned ones by name: never at random. A pinned pool whose selectors match noth
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from lb_controller.allocation.numbers import number_of
 from lb_controller.model.address import Address
 from lb_controller.model.cluster import Namespace, Service
 from lb_controller.model.config import Pool
@@ -18,34 +19,52 @@ Namespaces = Mapping[str, Namespace]
 class PoolIndex:
     """The pools of one configuration, by name and by address."""
 
-    def __init__(self, pools: tuple[Pool, ...] = ()) -> None:
+    def __init__(self, pools: Sequence[Pool] = ()) -> None:
         self.by_name = {pool.name: pool for pool in pools}
         parts = sorted(
-            ((part.first.version, int(part.first), int(part.last), pool) for pool in pools for part in pool.ranges),
+            ((number_of(part.first), number_of(part.last), pool) for pool in pools for part in pool.ranges),
             key=lambda entry: entry[:2],
         )
-        self._starts = [entry[:2] for entry in parts]
-        self._parts = parts
+        self._starts = [first for first, _, _ in parts]
+        self._parts = [(last, pool) for _, last, pool in parts]
+        automatic = sorted((pool for pool in pools if pool.auto_assign), key=_rank)
+        self._unpinned = [pool for pool in automatic if pool.allocation is None]
+        self._named: dict[str, list[tuple[int, Pool]]] = {}  # pinned by names of namespaces alone
+        self._selecting: list[tuple[int, Pool]] = []
+        for position, pool in enumerate(automatic):
+            if (pinned := pool.allocation) is None:
+                continue
+            if not pinned.namespaces or pinned.namespace_selectors:
+                self._selecting.append((position, pool))
+                continue
+            for name in pinned.namespaces:
+                self._named.setdefault(name, []).append((position, pool))
 
     def pool_of(self, address: Address) -> Pool | None:
-        """The pool that holds the address: O(log ranges)."""
-        number = int(address)
-        position = bisect_right(self._starts, (address.version, number)) - 1
+        """The pool that holds the address."""
+        return self.pool_at(number_of(address))
+
+    def pool_at(self, number: int) -> Pool | None:
+        """The pool that holds the address of this number: O(log ranges)."""
+        position = bisect_right(self._starts, number) - 1
         if position < 0:
             return None
-        version, _, last, pool = self._parts[position]
-        return pool if version == address.version and number <= last else None
+        last, pool = self._parts[position]
+        return pool if number <= last else None
 
-    def serving(self, service: Service, namespaces: Namespaces) -> list[Pool]:
+    def serving(self, service: Service, namespaces: Namespaces) -> Sequence[Pool]:
         """The pools that serve this Service without being asked for, best first."""
-        fitting = [pool for pool in self.by_name.values() if pool.auto_assign and permits(pool, service, namespaces)]
-        return sorted(fitting, key=_rank)
+        named = self._named.get(service.key.namespace, ())
+        if not named and not self._selecting:
+            return self._unpinned
+        pinned = [entry for entry in (*named, *self._selecting) if permits(entry[1], service, namespaces)]
+        pinned.sort(key=lambda entry: entry[0])
+        return [pool for _, pool in pinned] + self._unpinned
 
 
-def _rank(pool: Pool) -> tuple[bool, float, str]:
-    if pool.allocation is None:
-        return (True, 0, pool.name)
-    return (False, pool.allocation.priority or float("inf"), pool.name)
+def _rank(pool: Pool) -> tuple[float, str]:
+    priority = pool.allocation.priority if pool.allocation is not None else 0
+    return (priority or float("inf"), pool.name)
 
 
 def permits(pool: Pool, service: Service, namespaces: Namespaces) -> bool:

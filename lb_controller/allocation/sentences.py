@@ -2,20 +2,11 @@
 
 from collections.abc import Sequence
 
-from lb_controller.allocation.demand import Demand
 from lb_controller.allocation.outcome import Refusal
-from lb_controller.model.address import Address
+from lb_controller.model.address import Address, Family
 from lb_controller.model.cluster import ServiceKey
 from lb_controller.model.config import Pool
 from lb_controller.model.reasons import RefusalReason
-
-EXHAUSTED = RefusalReason.POOL_EXHAUSTED
-
-
-def assigned(addresses: Sequence[Address], pools: Sequence[str]) -> str:
-    """It has what it wants."""
-    origins = ", ".join(dict.fromkeys(pool for pool in pools if pool)) or "no pool"
-    return f"assigned {_list(addresses)} from IPAddressPool {origins}"
 
 
 def stranded(key: ServiceKey, addresses: Sequence[Address]) -> str:
@@ -27,12 +18,11 @@ def stranded(key: ServiceKey, addresses: Sequence[Address]) -> str:
     )
 
 
-def exhausted(key: ServiceKey, demand: Demand, pools: Sequence[Pool]) -> Refusal:
+def exhausted(key: ServiceKey, families: Sequence[Family], pools: Sequence[Pool]) -> Refusal:
     """All pools that serve it are used up."""
-    families = " and ".join(demand.families)
-    names = ", ".join(pool.name for pool in pools)
-    message = f"no free address of {families} for Service {key} in IPAddressPool {names}; enlarge it or add a pool"
-    return Refusal(EXHAUSTED, message)
+    wanted, names = " and ".join(families), ", ".join(pool.name for pool in pools)
+    message = f"no free address of {wanted} for Service {key} in IPAddressPool {names}; enlarge it or add a pool"
+    return Refusal(RefusalReason.POOL_EXHAUSTED, message)
 
 
 def no_pool(key: ServiceKey, *, any_exists: bool) -> Refusal:
@@ -77,9 +67,9 @@ def other_pool(key: ServiceKey, address: Address, pool: str, asked: str) -> Refu
     return Refusal(RefusalReason.BAD_REQUEST, message)
 
 
-def taken(key: ServiceKey, address: Address, holder: ServiceKey, demand: Demand) -> Refusal:
+def taken(key: ServiceKey, address: Address, holder: ServiceKey, *, sharing: bool) -> Refusal:
     """Somebody else holds what it asks for."""
-    if demand.sharing_key:
+    if sharing:
         message = (
             f"Service {key} cannot share {address} with Service {holder}: both need the same sharing key, different "
             "ports, the same kind of externalTrafficPolicy and selector, and a namespace that the pool's sharingScope "
@@ -88,6 +78,35 @@ def taken(key: ServiceKey, address: Address, holder: ServiceKey, demand: Demand)
         return Refusal(RefusalReason.SHARING_CONFLICT, message)
     message = f"Service {key} asks for {address}, which Service {holder} holds; it gets it as soon as it is free"
     return Refusal(RefusalReason.ADDRESS_IN_USE, message)
+
+
+def conflict(key: ServiceKey, address: Address) -> Refusal:
+    """A foreign host has what it asks for."""
+    message = (
+        f"Service {key} asks for {address}, for which another host on the network answers; it gets it when that stops: "
+        "find the host, or ask for another address"
+    )
+    return Refusal(RefusalReason.ADDRESS_CONFLICT, message)
+
+
+def in_conflict(key: ServiceKey, addresses: Sequence[Address], *, asked: bool) -> str:
+    """A foreign host has what it holds, and it keeps it all the same."""
+    why = "it asks for exactly this address" if asked else "no other address can be given"
+    return (
+        f"another host on the network answers for {_list(addresses)}, which Service {key} keeps because {why}; "
+        "find the host, or ask for another address"
+    )
+
+
+def moved(key: ServiceKey, before: Sequence[Address], after: Sequence[Address]) -> str:
+    """A foreign host had what it held; it has another address now."""
+    return f"another host on the network answers for {_list(before)}; Service {key} has {_list(after)} now"
+
+
+def deprecated(annotations: Sequence[str]) -> str:
+    """It asks by annotations whose names are out of date; the same text for the same annotations, for ever."""
+    verb, cure = ("is", "name") if len(annotations) == 1 else ("are", "names")
+    return f"{', '.join(annotations)} {verb} deprecated; write the {cure} with heraldlb.io/ or metallb.io/ instead"
 
 
 def _list(addresses: Sequence[Address]) -> str:

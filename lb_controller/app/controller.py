@@ -170,8 +170,8 @@ class Controller:
         match ending:
             case Ending.WRITTEN:
                 self._reached(id_)
-                if report.job.event is not None:
-                    outlets.events.post(report.job.event)
+                for event in report.job.events:
+                    outlets.events.post(event)
             case Ending.CHANGED_MEANWHILE:
                 self._metrics.conflicts.inc()
                 self._reached(id_)

@@ -29,8 +29,8 @@ def service_job(id_: ObjectId, write: ServiceWrite, now: str) -> StatusJob:
         conditions=conditions,
         annotations=patch.annotations,
     )
-    event = _service_event(write.event, now) if write.event is not None else None
-    return StatusJob(id_, SERVICES.object_path(*patch.key), body, event)
+    events = tuple(_service_event(event, now) for event in write.events)
+    return StatusJob(id_, SERVICES.object_path(*patch.key), body, events)
 
 
 def _service_event(effect: EmitEvent, now: str) -> Event:
@@ -46,12 +46,12 @@ def object_job(write: ObjectWrite, now: str) -> StatusJob:
     since = transition_time(write.told, write.condition.status, now)
     condition = replace(write.condition, last_transition_time=since)
     body = object_status(resource.api_version, raw.kind, raw.name, conditions=[condition], fields=write.fields)
-    event = None
+    events: tuple[Event, ...] = ()
     news = write.told is None or (write.told.reason, write.told.message) != (condition.reason, condition.message)
     if news and condition.status == "False":
         about = About(api_version=resource.api_version, kind=raw.kind, namespace="", name=raw.name, uid=uid_of(raw))
-        event = Event(about, "Warning", condition.reason, condition.message, now)
-    return StatusJob((raw.kind, ("", raw.name)), resource.object_path("", raw.name), body, event)
+        events = (Event(about, "Warning", condition.reason, condition.message, now),)
+    return StatusJob((raw.kind, ("", raw.name)), resource.object_path("", raw.name), body, events)
 
 
 def rfc3339() -> str:

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from lb_controller.allocation.ledger import Ledger
 from lb_controller.allocation.outcome import Refusal
-from lb_controller.model.address import family_of
+from lb_controller.model.address import Family
 from lb_controller.model.reasons import RefusalReason
 
 
@@ -49,9 +49,8 @@ class ControllerMetrics:
 
     def show(self, ledger: Ledger | None) -> None:
         """Set the gauges that describe the assignments."""
-        held = Tally[str](family_of(address).value for address in ledger.holders) if ledger else Tally[str]()
-        for family in ("IPv4", "IPv6"):
-            self.assigned.labels(family).set(held[family])
+        for family in Family:
+            self.assigned.labels(family.value).set(ledger.holdings.count(family) if ledger else 0)
         entries = ledger.entries.values() if ledger else ()
         refused = Tally(entry.outcome.reason for entry in entries if isinstance(entry.outcome, Refusal))
         for reason in RefusalReason:

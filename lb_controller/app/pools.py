@@ -1,10 +1,9 @@
 """How full each pool is: the fields of an IPAddressPool's status. Pure."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from lb_controller.allocation.pools import PoolIndex
-from lb_controller.model.address import Address, AddressRange, Family, family_of
+from lb_controller.model.address import AddressRange, Family
 from lb_controller.model.config import Pool
 
 FIELDS = ("assignedIPv4", "assignedIPv6", "availableIPv4", "availableIPv6")
@@ -20,19 +19,15 @@ def usable(pool: Pool, family: Family) -> int:
     )
 
 
-def fill(pools: PoolIndex, held: Iterable[Address]) -> dict[str, dict[str, int]]:
-    """Status fields by pool name; `held` are all addresses that Services hold."""
-    counted: Counter[tuple[str, Family]] = Counter()
-    for address in held:
-        if (pool := pools.pool_of(address)) is not None:
-            counted[pool.name, family_of(address)] += 1
-    return {name: _fields(pool, counted) for name, pool in pools.by_name.items()}
+def fill(pools: PoolIndex, used: Mapping[str, Mapping[Family, int]]) -> dict[str, dict[str, int]]:
+    """Status fields by pool name; `used` says how many addresses of each pool Services hold."""
+    return {name: _fields(pool, used[name]) for name, pool in pools.by_name.items()}
 
 
-def _fields(pool: Pool, counted: Counter[tuple[str, Family]]) -> dict[str, int]:
+def _fields(pool: Pool, used: Mapping[Family, int]) -> dict[str, int]:
     fields = {}
     for family in Family:
-        assigned = counted[pool.name, family]
+        assigned = used[family]
         fields[f"assigned{family}"] = assigned
         fields[f"available{family}"] = min(_LARGEST, max(0, usable(pool, family) - assigned))
     return fields

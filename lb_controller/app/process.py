@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import sys
 
-from lb_controller.allocation.ledger import AllocationSettings
+from lb_controller.allocation.changes import AllocationSettings
 from lb_controller.app.controller import Controller, Leading, Outlets, Seen
 from lb_controller.app.inputs import Value
 from lb_controller.app.leavers import Leavers

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lb_controller.allocation.changes import ConfigChanged, NamespacesChanged, ServiceChanged, ServiceGone
 from lb_controller.allocation.effects import EmitEvent, PatchStatus, effects, release
-from lb_controller.allocation.ledger import ConfigChanged, Ledger, NamespacesChanged, ServiceChanged, ServiceGone
+from lb_controller.allocation.ledger import Ledger
 from lb_controller.allocation.planner import plan
 from lb_controller.app import pools, rules
 from lb_controller.app.inputs import NAMESPACE, SERVICE, SOURCES, Value
@@ -28,11 +29,11 @@ _Place = tuple[str, str, Origin]
 
 @dataclass(frozen=True, slots=True)
 class ServiceWrite:
-    """Write the status of `service` as `patch` says, and then tell `event`."""
+    """Write the status of `service` as `patch` says, and then tell `events`."""
 
     service: Service
     patch: PatchStatus
-    event: EmitEvent | None
+    events: tuple[EmitEvent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class Reconciler:
         self.objects_stale = False
         if ledger is None:
             return []
-        filled = pools.fill(ledger.pools, ledger.holders)
+        filled = pools.fill(ledger.holdings.pools, ledger.holdings.usage())
         writes = []
         for kind in names.PLURALS:
             for raw in self._raws(kind):
@@ -199,14 +200,14 @@ class Reconciler:
         if entry is None or entry.outcome is None:
             return None
         patch: PatchStatus | None = None
-        event: EmitEvent | None = None
+        events: list[EmitEvent] = []
         for effect in effects(entry.service, entry.outcome):
             match effect:
                 case PatchStatus():
                     patch = effect
                 case EmitEvent():
-                    event = effect
-        return None if patch is None else ServiceWrite(entry.service, patch, event)
+                    events.append(effect)
+        return None if patch is None else ServiceWrite(entry.service, patch, tuple(events))
 
     def _object_write(self, raw: RawObject, filled: Mapping[str, Mapping[str, int]]) -> ObjectWrite | None:
         if not rules.is_ours(raw):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lb_controller.allocation.ledger import AllocationSettings
+from lb_controller.allocation.changes import AllocationSettings
 from lb_controller.model import names
 from lb_controller.model.cluster import Condition, Service
 from lb_controller.model.config import Origin

@@ -4,7 +4,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from lb_controller.allocation.ledger import Stranded
+from lb_controller.allocation.changes import Stranded
 from lb_controller.runtime.logging import LogFormat, LogLevel
 from lb_controller.runtime.settings import setting
 

@@ -33,12 +33,12 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StatusJob:
-    """Apply `body` to the status of the object at `path`; `event` is to be told once it is written."""
+    """Apply `body` to the status of the object at `path`; `events` are to be told once it is written."""
 
     id: ObjectId
     path: str
     body: Mapping[str, Any]
-    event: Event | None = None
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

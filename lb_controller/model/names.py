@@ -48,6 +48,7 @@ ANNOTATION_SHARING_KEY: Final = (
 )
 DEPRECATED_PREFIX: Final = "metallb.universe.tf/"
 ANNOTATION_ASSIGNED_FROM_POOL: Final = "heraldlb.io/assigned-from-pool"
+ANNOTATION_METALLB_POOL: Final = "metallb.io/ip-allocated-from-pool"
 
 CONDITION_ASSIGNED: Final = "heraldlb.io/Assigned"
 CONDITION_ANNOUNCED: Final = "heraldlb.io/Announced"

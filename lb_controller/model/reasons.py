@@ -14,6 +14,7 @@ class AssignedReason(StrEnum):
     ASSIGNED = "Assigned"
     ADDRESS_NOT_IN_POOL = "AddressNotInPool"
     REQUEST_UNSATISFIED = "RequestUnsatisfied"
+    ADDRESS_CONFLICT = "AddressConflict"
 
 
 @unique
@@ -27,9 +28,17 @@ class RefusalReason(StrEnum):
     ADDRESS_OUTSIDE_POOLS = "AddressOutsidePools"
     ADDRESS_IN_USE = "AddressInUse"
     SHARING_CONFLICT = "SharingConflict"
+    ADDRESS_CONFLICT = "AddressConflict"
     FAMILY_MISMATCH = "FamilyMismatch"
     BAD_REQUEST = "BadRequest"
     NO_CLUSTER_IP = "NoClusterIP"
+
+
+@unique
+class NewsReason(StrEnum):
+    """Reasons of Events about a Service that are not the reason of a condition too."""
+
+    DEPRECATED_ANNOTATION = "DeprecatedAnnotation"
 
 
 @unique

@@ -57,7 +57,10 @@ def test_every_page_is_reached_from_the_index() -> None:
 
 
 def test_every_reason_has_its_paragraph_and_nothing_else_has() -> None:
-    kinds = [reasons.AssignedReason, reasons.RefusalReason, reasons.OmissionReason, reasons.ObjectReason]
+    kinds = [
+        *(reasons.AssignedReason, reasons.RefusalReason, reasons.NewsReason),
+        *(reasons.OmissionReason, reasons.ObjectReason),
+    ]
     members = {str(member) for kind in kinds for member in kind}
     found = sections(page("reasons"), 3)
     headings = re.findall(r"^### (.+)$", page("reasons"), flags=re.MULTILINE)
@@ -72,7 +75,7 @@ def test_every_reason_is_an_enumeration_that_the_page_knows() -> None:
         for kind in vars(reasons).values()
         if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
     ]
-    assert len(kinds) == 4, "a new enumeration of reasons needs a part in docs/reference/reasons.md and in this test"
+    assert len(kinds) == 5, "a new enumeration of reasons needs a part in docs/reference/reasons.md and in this test"
 
 
 def test_every_annotation_and_label_is_named() -> None:
@@ -81,6 +84,7 @@ def test_every_annotation_and_label_is_named() -> None:
     for row in rows:
         assert " | ".join(f"`{name}`" for name in row) in text
     assert f"`{names.ANNOTATION_ASSIGNED_FROM_POOL}`" in text
+    assert f"`{names.ANNOTATION_METALLB_POOL}`" in text
     assert f"`{names.LABEL_EXCLUDE_NODE}`" in text
 
 

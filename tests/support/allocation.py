@@ -1,11 +1,20 @@
 """Values for allocation tests, with as few words as possible."""
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 
-from lb_controller.allocation.ledger import AllocationSettings, ConfigChanged, Ledger, NamespacesChanged, ServiceChanged
+from lb_controller.allocation.changes import (
+    AllocationSettings,
+    Change,
+    ConfigChanged,
+    NamespacesChanged,
+    QuarantineChanged,
+    ServiceChanged,
+)
+from lb_controller.allocation.ledger import Ledger
 from lb_controller.allocation.outcome import Assignment, Outcome, Refusal
 from lb_controller.allocation.planner import plan
-from lb_controller.model.address import Address, parse_range
+from lb_controller.model.address import parse_range
 from lb_controller.model.cluster import FamilyPolicy, Namespace, Port, Service, ServiceKey, TrafficPolicy
 from lb_controller.model.config import Config, Pool, ServiceAllocation, SharingScope
 from lb_controller.model.selectors import LabelSelector, Operator, Requirement
@@ -76,9 +85,15 @@ class World:
         dirty = set().union(*(self.ledger.apply(ServiceChanged(found)) for found in services))
         self.outcomes |= plan(self.ledger, dirty)
 
-    def take(self, change: object) -> set[str]:
+    def quarantine(self, *addresses: str) -> set[str]:
+        return self.take(QuarantineChanged(frozenset(map(ip_address, addresses))))
+
+    def take(self, change: Change) -> set[str]:
         """Apply a change; returns the names of the Services that were planned again."""
-        planned = plan(self.ledger, self.ledger.apply(change))  # type: ignore[arg-type]
+        return self.settle(self.ledger.apply(change))
+
+    def settle(self, dirty: Iterable[ServiceKey] = ()) -> set[str]:
+        planned = plan(self.ledger, dirty)
         self.outcomes |= planned
         return {key.name for key in planned}
 
@@ -95,6 +110,3 @@ class World:
         outcome = self.of(name)
         assert isinstance(outcome, Refusal), outcome
         return outcome
-
-    def everything(self) -> dict[Address, set[ServiceKey]]:
-        return self.ledger.holders

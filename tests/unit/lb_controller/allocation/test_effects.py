@@ -5,6 +5,7 @@ from dataclasses import replace
 from lb_controller.allocation.effects import EmitEvent, EventType, PatchStatus, effects, release
 from lb_controller.allocation.outcome import Outcome, Refusal
 from lb_controller.model.cluster import Condition, Service
+from lb_controller.model.config import Origin
 from lb_controller.model.names import CONDITION_ASSIGNED
 from lb_controller.model.reasons import RefusalReason
 from tests.support.allocation import World, pool, service
@@ -61,6 +62,63 @@ def test_a_lost_annotation_alone_is_written_again_without_an_event() -> None:
     told = replace(written(found, patch), annotations={})
     [again] = effects(told, outcome)
     assert isinstance(again, PatchStatus)
+
+
+def test_a_move_away_from_a_foreign_host_is_told_once() -> None:
+    world = World(pool("p", "192.0.2.0/24"))
+    found = service("a", held=("192.0.2.0",))
+    world.put(found)
+    world.quarantine("192.0.2.0")
+    patch, event, why = effects(found, world.of("a"))
+    assert isinstance(patch, PatchStatus)
+    assert list(map(str, patch.ingress)) == ["192.0.2.1"]
+    assert isinstance(event, EmitEvent)
+    assert isinstance(why, EmitEvent)
+    assert (event.reason, why.reason, why.type) == ("Assigned", "AddressConflict", EventType.WARNING)
+    assert "192.0.2.0" in why.message
+    assert effects(written(found, patch), world.of("a")) == ()
+
+
+def test_deprecated_annotations_are_told_once_for_as_long_as_they_stay_the_same() -> None:
+    old = "metallb.universe.tf/address-pool"
+    found = replace(service("a"), annotations={old: "p"})
+    outcome = outcome_of(found)
+    patch, event, warning = effects(found, outcome)
+    assert isinstance(patch, PatchStatus)
+    assert isinstance(event, EmitEvent)
+    assert isinstance(warning, EmitEvent)
+    assert (warning.type, warning.reason) == (EventType.WARNING, "DeprecatedAnnotation")
+    assert old in warning.message
+    assert (event.type, old in event.message) == (EventType.NORMAL, False)
+    told = written(found, patch)
+    assert effects(told, outcome) == ()
+    later = effects(told, Refusal(RefusalReason.NO_POOL, "why"))
+    assert [type(effect) for effect in later] == [PatchStatus, EmitEvent], "other news do not repeat it"
+    more = replace(told, annotations={**told.annotations, "metallb.universe.tf/allow-shared-ip": "k"})
+    [only] = [e for e in effects(more, outcome) if isinstance(e, EmitEvent)]
+    assert only.reason == "DeprecatedAnnotation", "the outcome is no news"
+    [gone] = effects(replace(told, annotations=patch.annotations), outcome)
+    assert isinstance(gone, PatchStatus)
+    assert gone.condition is not None
+    assert gone.condition.message == outcome.message
+
+
+def test_metallb_s_annotation_is_written_where_the_pool_is_metallb_s_own() -> None:
+    world = World(replace(pool("p", "192.0.2.0/24"), origin=Origin.METALLB))
+    found = service("a")
+    world.put(found)
+    patch, _ = effects(found, world.of("a"))
+    assert isinstance(patch, PatchStatus)
+    assert patch.annotations == {"heraldlb.io/assigned-from-pool": "p", "metallb.io/ip-allocated-from-pool": "p"}
+    assert effects(written(found, patch), world.of("a")) == ()
+
+
+def test_an_annotation_that_metallb_left_behind_causes_no_writes() -> None:
+    found = replace(service("a"), annotations={"metallb.io/ip-allocated-from-pool": "p"})
+    outcome = outcome_of(found)
+    patch = effects(found, outcome)[0]
+    assert isinstance(patch, PatchStatus)
+    assert effects(written(found, patch), outcome) == ()
 
 
 def test_a_service_that_is_ours_no_more_loses_our_condition() -> None:

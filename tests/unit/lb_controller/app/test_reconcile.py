@@ -181,9 +181,9 @@ def test_each_object_is_told_whether_it_is_in_use_and_a_pool_how_full_it_is() ->
     assert told["late"].fields == {}
     assert "spec.addresses[0]" in told["wrong"].condition.message
     job = object_job(told["late"], "2026-01-02T00:00:00Z")
-    assert job.event is not None
-    assert (job.event.type, job.event.reason) == ("Warning", "OverlapsAnotherPool")
-    assert object_job(told["good"], "2026-01-02T00:00:00Z").event is None
+    [event] = job.events
+    assert (event.type, event.reason) == ("Warning", "OverlapsAnotherPool")
+    assert object_job(told["good"], "2026-01-02T00:00:00Z").events == ()
 
 
 def test_an_object_that_was_told_all_this_is_not_told_again() -> None:
@@ -203,5 +203,5 @@ def test_a_write_carries_version_addresses_condition_and_one_event() -> None:
     assert job.body["metadata"]["resourceVersion"] == "5"
     assert job.body["status"]["loadBalancer"]["ingress"] == [{"ip": "192.0.2.0", "ipMode": "VIP"}]
     assert job.body["status"]["conditions"][0]["lastTransitionTime"] == "2026-01-02T00:00:00Z"
-    assert job.event is not None
-    assert (job.event.type, job.event.reason, job.event.about.uid) == ("Normal", "Assigned", "uid-web")
+    [event] = job.events
+    assert (event.type, event.reason, event.about.uid) == ("Normal", "Assigned", "uid-web")

@@ -1,0 +1,211 @@
+"""Which Service holds which address, which addresses are free, and which nobody new may have. Numbers, not addresses.
+
+Every holder is in one Tenancy for each of its addresses. An address whose pool was deleted or shrunk stays with its
+holders (`stranded`), so that a pool made anew never gives it out twice. What a change may be good for is noted in
+`news`, for those who wait.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from lb_controller.allocation.free import FreeAddresses
+from lb_controller.allocation.numbers import family_at
+from lb_controller.allocation.pools import PoolIndex
+from lb_controller.allocation.sharing import Tenancy, Terms
+from lb_controller.allocation.waiting import Freed, Gathering, Token
+from lb_controller.model.address import Family
+from lb_controller.model.cluster import ServiceKey
+from lb_controller.model.config import Pool, SharingScope
+
+
+class Holdings:
+    """The addresses that are in use."""
+
+    def __init__(self) -> None:
+        self.pools = PoolIndex()
+        self.tenancies: dict[int, Tenancy] = {}
+        self.stranded: set[int] = set()
+        self.quarantined: set[int] = set()
+        self.news: set[Token] = set()
+        self._free: dict[str, FreeAddresses] = {}
+        self._sharers: dict[str, list[int]] = {}
+
+    # --- changes
+
+    def configure(self, pools: PoolIndex) -> set[int]:
+        """New pools; returns the held addresses that lie in a pool of another name now, or in none."""
+        before, self.pools = self.pools, pools
+        loose = {number: "" for number in self.stranded}
+        self.stranded.clear()
+        for name, pool in before.by_name.items():
+            if not _gives_the_same(pool, pools.by_name.get(name)):
+                loose |= dict.fromkeys(self._free.pop(name).held(), name)
+        for name, pool in pools.by_name.items():
+            if name not in self._free:
+                self._free[name] = FreeAddresses(pool, self.quarantined)
+        moved = set()
+        for number, name in loose.items():
+            found = pools.pool_at(number)
+            if found is None:
+                self.stranded.add(number)
+            else:
+                self._free[found.name].take(number)
+            if name != (found.name if found is not None else ""):
+                moved.add(number)
+        return moved
+
+    def quarantine(self, numbers: AbstractSet[int]) -> set[int]:
+        """Foreign hosts answer for exactly these; returns those for which that is new, either way."""
+        changed = self.quarantined ^ numbers
+        lifted = self.quarantined - numbers
+        self.quarantined.intersection_update(numbers)
+        self.quarantined.update(numbers)
+        for number in changed:
+            self.news.add(number)
+            if number not in lifted:
+                continue
+            if (tenancy := self.tenancies.get(number)) is not None:
+                self._note_sharers(tenancy)
+            elif (pool := self.pools.pool_at(number)) is not None:
+                self._free_again(pool, number)
+        return changed
+
+    def claim(self, key: ServiceKey, terms: Terms, number: int) -> None:
+        """The Service says that it holds the address."""
+        self._enter(number, terms).claim(key, terms)
+
+    def doubt(self, key: ServiceKey, before: Terms, after: Terms, numbers: Iterable[int]) -> None:
+        """The terms of a Service changed: it only claims what it holds until it was found to fit."""
+        for number in numbers:
+            tenancy = self.tenancies[number]
+            tenancy.remove(key)
+            tenancy.claim(key, after)
+            if before.key != after.key:
+                self._forget_sharing(number, tenancy, before.key)
+                self._know_sharing(number, after.key)
+            self.news.add(number)
+            self.news.update(Gathering(terms.key) for terms in (before, after) if terms.key)
+
+    def hold(self, key: ServiceKey, terms: Terms, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+        """The Service, which held (or claimed) `before`, is a tenant of exactly `after` from now on."""
+        for number in before:
+            if number not in after:
+                self._leave(number, key, terms)
+        for number in after:
+            if number not in before:
+                self._enter(number, terms).add(key, terms)
+                continue
+            tenancy = self.tenancies[number]
+            if key not in tenancy.tenants:
+                tenancy.remove(key)
+                tenancy.add(key, terms)
+
+    def _enter(self, number: int, terms: Terms) -> Tenancy:
+        tenancy = self.tenancies.get(number)
+        if tenancy is None:
+            tenancy = self.tenancies[number] = Tenancy()
+            pool = self.pools.pool_at(number)
+            if pool is None:
+                self.stranded.add(number)
+            else:
+                self._free[pool.name].take(number)
+        else:
+            self.news.add(number)
+        if terms.key:
+            self._know_sharing(number, terms.key)
+            self.news.add(Gathering(terms.key))
+        return tenancy
+
+    def _leave(self, number: int, key: ServiceKey, terms: Terms) -> None:
+        tenancy = self.tenancies[number]
+        tenancy.remove(key)
+        self._forget_sharing(number, tenancy, terms.key)
+        self.news.add(number)
+        if not tenancy.empty:
+            self._note_sharers(tenancy)
+            return
+        del self.tenancies[number]
+        self.stranded.discard(number)
+        if (pool := self.pools.pool_at(number)) is not None:
+            self._free_again(pool, number)
+
+    def _free_again(self, pool: Pool, number: int) -> None:
+        self._free[pool.name].release(number)
+        self.news.add(Freed(pool.name, family_at(number)))
+
+    def _note_sharers(self, tenancy: Tenancy) -> None:
+        parties = [*tenancy.tenants.values(), *(tenancy.claims or {}).values()]
+        self.news.update(Gathering(terms.key) for terms in parties if terms.key)
+
+    def _know_sharing(self, number: int, key: str) -> None:
+        if key:
+            numbers = self._sharers.setdefault(key, [])
+            position = bisect_left(numbers, number)
+            if position == len(numbers) or numbers[position] != number:
+                numbers.insert(position, number)
+
+    def _forget_sharing(self, number: int, tenancy: Tenancy, key: str) -> None:
+        if key and not tenancy.knows(key):
+            numbers = self._sharers[key]
+            del numbers[bisect_left(numbers, number)]
+            if not numbers:
+                del self._sharers[key]
+
+    # --- questions
+
+    def pool_name(self, number: int) -> str:
+        """The name of the pool that the address lies in, or ""."""
+        pool = self.pools.pool_at(number)
+        return pool.name if pool is not None else ""
+
+    def obstacle(self, key: ServiceKey, terms: Terms, number: int) -> ServiceKey | None:
+        """A Service at the address, with which this one could not share it if it came or stayed."""
+        tenancy = self.tenancies.get(number)
+        if tenancy is None:
+            return None
+        if key in tenancy.tenants:
+            return None
+        if tenancy.claims is not None and key in tenancy.claims:
+            return tenancy.obstacle(terms)
+        pool = self.pools.pool_at(number)
+        scope = SharingScope.CLUSTER if pool is None else pool.sharing_scope
+        return tenancy.obstacle_to_join(key, terms, scope)
+
+    def lowest_free(self, pool: Pool, family: Family) -> int | None:
+        """The lowest address of the pool that nobody holds and no foreign host answers for."""
+        return self._free[pool.name].lowest(family)
+
+    def gathering(self, key: ServiceKey, terms: Terms, pool: Pool, family: Family) -> int | None:
+        """The lowest address of the pool that Services with this sharing key have, and that this one may join."""
+        if not terms.key:
+            return None
+        for number in self._sharers.get(terms.key, ()):
+            if family_at(number) is not family or self.pools.pool_at(number) is not pool:
+                continue
+            if number not in self.quarantined and self.obstacle(key, terms, number) is None:
+                return number
+        return None
+
+    def has_room(self, token: Freed) -> bool:
+        """Whether the pool still has a free address of the family."""
+        free = self._free.get(token.pool)
+        return free is not None and free.lowest(token.family) is not None
+
+    def held_in(self, pool: str) -> set[int]:
+        """All held addresses of one pool."""
+        return self._free[pool].held()
+
+    def usage(self) -> Mapping[str, Mapping[Family, int]]:
+        """How many addresses of each pool are held, by family; O(pools)."""
+        return {name: {family: free.count(family) for family in Family} for name, free in self._free.items()}
+
+    def count(self, family: Family) -> int:
+        """How many addresses of the family are held, in pools or outside of them."""
+        stranded = sum(family_at(number) is family for number in self.stranded)
+        return stranded + sum(free.count(family) for free in self._free.values())
+
+
+def _gives_the_same(before: Pool, after: Pool | None) -> bool:
+    """Whether the free addresses of a pool can be kept."""
+    return after is not None and (before.ranges, before.avoid_buggy_ips) == (after.ranges, after.avoid_buggy_ips)
