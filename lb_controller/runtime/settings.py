@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from lb_controller.runtime import version
+
 PREFIX = "HERALDLB_"
 _KEY = "heraldlb.setting"
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
@@ -76,7 +78,7 @@ def setting(  # noqa: PLR0913 - the declaration of a setting is one table row, a
 def read(cls: type[T], argv: Sequence[str], environ: Mapping[str, str], *, prog: str) -> T:
     """The settings that `argv` (without the program's name) and `environ` give.
 
-    Prints help and leaves with status 0 for `--help`; prints one line and leaves with status 2 for anything wrong.
+    Prints and leaves with status 0 for `--help` and `--version`; with one line and status 2 for anything wrong.
     """
     settings = _declared(cls)
     flags = vars(_parser(cls, settings, prog).parse_args(list(argv)))
@@ -242,6 +244,7 @@ def _parser(cls: type[Any], entries: list[_Entry], prog: str) -> argparse.Argume
         epilog=f"Each flag --foo-bar may be given as variable {PREFIX}FOO_BAR; flags win over variables.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=version.describe(prog), help="say which version this is")
     for entry in entries:
         default = entry.default_text if entry.required else f"default: {entry.default_text or 'none'}"
         text = f"{entry.declaration.help} [{default}]".replace("%", "%%")

@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 BASE = "docker.io/library/python:3.11-slim-bookworm"
 RECIPE = "bookworm minbase python3 python3-venv ca-certificates iproute2; 1"
 IMAGE = "localhost/heraldlb"
+# The time of every file and layer: any will do, as long as it is the same for the same input.
+EPOCH = 1767225600
 PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "cert", "proxy", "timeout", "default-timeout", "retries")
 PAUSE_C = """
 #include <signal.h>
@@ -109,20 +111,21 @@ def image() -> Image:
         _ensure_base()
         name = f"{IMAGE}:{_content_tag()}"
         if stored(store() / "storage", name) is None:
-            _build(name)
+            build(name)
         return Image.read(name, store())
 
 
-def _build(name: str) -> None:
+def build(name: str, containerfile: Path = ROOT / "Containerfile", *options: str) -> None:
+    """Build a Containerfile over the checkout, whatever is there already; `options` are buildah's."""
     settings = _pip_settings()
     shared = ["/etc/ssl/certs", *_outside(settings.get("PIP_CERT"))]
     volumes = [word for path in shared for word in ("--volume", f"{path}:{path}:ro")]
     environment = store() / "pip.env"
     environment.touch(mode=0o600)
     environment.write_text("".join(f"{key}={shlex.quote(value)}\n" for key, value in settings.items()))
-    command = ["bud", "--layers", "--pull=never", "-q", "--secret", f"id=pip,src={environment}", *volumes]
+    command = ["bud", "--layers", "--pull=never", "-q", f"--timestamp={EPOCH}", "--secret", f"id=pip,src={environment}"]
     try:
-        buildah(*command, "-t", name, "-f", ROOT / "Containerfile", ROOT)
+        buildah(*command, *volumes, *options, "-t", name, "-f", containerfile, ROOT)
     finally:
         environment.unlink()
 
@@ -145,7 +148,7 @@ def _outside(certificate: str | None) -> list[str]:
 
 def _content_tag() -> str:
     digest = hashlib.sha256(RECIPE.encode())
-    files = [ROOT / name for name in ("Containerfile", ".dockerignore", "requirements.lock", "LICENSE")]
+    files = [ROOT / name for name in ("Containerfile", ".dockerignore", "requirements.lock", "LICENSE", "NOTICE")]
     files += sorted(path for name in ("lb_controller", "speaker") for path in (ROOT / name).rglob("*.py"))
     for path in files:
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
