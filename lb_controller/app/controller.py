@@ -24,10 +24,11 @@ from lb_controller.app.metrics import ControllerMetrics
 from lb_controller.app.observed import Sighting
 from lb_controller.app.pace import Pace
 from lb_controller.app.reconcile import Reconciler
+from lb_controller.app.tell import tell
 from lb_controller.app.writers import Ending, ObjectId, Report, Writer
 from lb_controller.kube.errors import ApiError, Unauthorized, Unavailable
 from lb_controller.kube.events import EventPoster
-from lb_controller.model.cluster import Condition, ServiceKey
+from lb_controller.model.cluster import Condition, Service, ServiceKey
 from lb_controller.runtime.backoff import Backoff
 from lb_controller.runtime.logging import logger
 
@@ -141,6 +142,7 @@ class Controller:
                 self._pace.forget_idle(time.monotonic())
                 self._write_objects(outlets)
                 self._metrics.show(self.reconciler.ledger)
+                self._metrics.show_invalid(self.reconciler.invalid())
 
     def _change_lead(self, outlets: Outlets, *, leading: bool) -> None:
         self._leading = leading
@@ -172,6 +174,7 @@ class Controller:
                 self._reached(id_)
                 for event in report.job.events:
                     outlets.events.post(event)
+                    tell(self._log, event)
             case Ending.CHANGED_MEANWHILE:
                 self._metrics.conflicts.inc()
                 self._reached(id_)
@@ -202,13 +205,18 @@ class Controller:
     def _wait_after(self, id_: ObjectId, error: ApiError | None) -> None:
         """Look at the object again later: with all others when the API server is away, else by itself."""
         if not isinstance(error, Unavailable | Unauthorized):
-            self._log.warning("write_failed", kind=id_[0], object="/".join(id_[1]), why=str(error))
+            uid = self._uid(id_)
+            self._log.warning("write_failed", kind=id_[0], object="/".join(id_[1]), uid=uid, why=str(error))
             self._later(30.0 * (0.5 + random.random()), Again((id_,)))
             return
         if not self._blocked:
             self._log.warning("writes_wait_for_api_server", why=str(error))
             self._later(self._backoff.next(), Again())
         self._blocked.add(id_)
+
+    def _uid(self, id_: ObjectId) -> str:
+        known = self.reconciler.observed[id_[0]].get(id_[1])
+        return known.uid if isinstance(known, Service) else ""
 
     def _probes(self) -> tuple[ObjectId, ...]:
         """Some of those that wait; the others go as soon as one of them got through."""

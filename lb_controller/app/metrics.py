@@ -1,11 +1,14 @@
 """The controller's metrics. Every name begins with heraldlb_ and is documented by its help text."""
 
 from collections import Counter as Tally
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from lb_controller.allocation.ledger import Ledger
 from lb_controller.allocation.outcome import Refusal
+from lb_controller.app.pool_metrics import PoolMetrics
+from lb_controller.model import names
 from lb_controller.model.address import Family
 from lb_controller.model.reasons import RefusalReason
 
@@ -46,6 +49,11 @@ class ControllerMetrics:
         self.loop_lag = Gauge(
             "heraldlb_loop_lag_seconds", "Worst lateness of the event loop since the previous scrape", registry=registry
         )
+        self.invalid = Gauge(
+            "heraldlb_invalid_objects", "Objects that are not in use because of an error", ["kind"], registry=registry
+        )
+        self.pools = PoolMetrics()
+        registry.register(self.pools)
 
     def show(self, ledger: Ledger | None) -> None:
         """Set the gauges that describe the assignments."""
@@ -56,3 +64,9 @@ class ControllerMetrics:
         for reason in RefusalReason:
             self.refusals.labels(reason.value).set(refused[reason])
         self.services.set(len(ledger.entries) if ledger else 0)
+        self.pools.ledger = ledger
+
+    def show_invalid(self, invalid: Mapping[str, int]) -> None:
+        """Set the number of objects of each kind that have an error."""
+        for kind in names.PLURALS:
+            self.invalid.labels(kind).set(invalid.get(kind, 0))

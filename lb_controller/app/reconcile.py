@@ -5,6 +5,7 @@ answer, and an answer that could not be written is simply asked for again. While
 it only observes; `begin` builds the ledger anew from what is observed then, so that every holder is pinned first.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,7 @@ from lb_controller.model.cluster import Condition, Namespace, Service, ServiceKe
 from lb_controller.model.config import Config, Origin
 from lb_controller.model.parse.config import parse_config
 from lb_controller.model.parse.objects import RawObject
-from lb_controller.model.parse.problems import Problem
+from lb_controller.model.parse.problems import Problem, Severity
 
 _Place = tuple[str, str, Origin]
 
@@ -148,6 +149,13 @@ class Reconciler:
                 if write is not None:
                     writes.append(write)
         return writes
+
+    def invalid(self) -> Counter[str]:
+        """How many objects of each kind are not in use because of an error."""
+        if self.ledger is None:
+            return Counter()
+        places = (place for place, found in self._problems.items() if any(p.severity is Severity.ERROR for p in found))
+        return Counter(kind for kind, _, _ in places)
 
     # --- inside
 

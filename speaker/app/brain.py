@@ -54,6 +54,7 @@ class Brain:
         self.report = Report(self.metrics)
         self._wake = asyncio.Event()
         self._decider = Decider(self.me, ignore_exclusion=settings.ignore_exclude_label)
+        self.report.holders = self._decider.holders
         self.inputs = Inputs(api, self._decider, self._serves, self._wake.set)
         self._passwords = Passwords(api, settings.namespace, self._wake.set)
         self._settled = False
@@ -138,6 +139,7 @@ class Brain:
         bgp = self._bgp or BgpDecision()
         self.report.announced.labels("layer2").set(len(self._decider.announcements))
         self.report.announced.labels("bgp").set(len(bgp.routes))
+        self.report.nodes.set(len(self._decider.cluster.nodes))
         self.report.omissions.clear()
         link = (omission.reason for found in self._decider.omissions.values() for omission in found.values())
         for reason, number in Counter(link).items():

@@ -88,6 +88,10 @@ class Decider:
             self._nodes[name] = node
         self._open_all()
 
+    def holders(self, address: Address) -> list[Service]:
+        """The Services that have the address, by name."""
+        return [self._services[key] for key in sorted(self._holders.get(address, ()))]
+
     # --- decisions
 
     def settle(self) -> Changes:

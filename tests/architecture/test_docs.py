@@ -17,7 +17,7 @@ PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 EXAMPLES = sorted((DOCS / "examples").glob("*.yaml"))
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
 # Labels whose values are few: words of ours, or objects that an administrator declares.
-BOUNDED = {"family", "kind", "peer", "protocol", "reason", "result"}
+BOUNDED = {"family", "kind", "peer", "pool", "protocol", "reason", "result"}
 
 
 def page(name: str) -> str:
@@ -162,3 +162,36 @@ def test_the_readme_names_the_two_commands() -> None:
     assert "make demo" in text
     assert "make test" in text
     assert "helm uninstall heraldlb" in text
+
+
+def pictures() -> list[str]:
+    text = (DOCS / "explanation" / "architecture.md").read_text()
+    return re.findall(r"```\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_picture_of_the_processes_shows_those_of_the_chart_and_their_sockets() -> None:
+    processes, _ = pictures()
+    names_in_code = {"controller", "speaker", "announcer", "bgp"}
+    assert set(reference.SETTINGS) - {"test"} == names_in_code
+    assert all(re.search(rf"\b{name}\b", processes) for name in names_in_code)
+    sources = "".join(path.read_text() for path in (ROOT / "speaker").rglob("*.py"))
+    sockets = set(re.findall(r"\w+\.sock", processes))
+    assert sockets == {"announcer.sock", "bgp.sock"}
+    assert all(f'"{socket}"' in sources for socket in sockets)
+
+
+def test_the_picture_of_the_flow_names_modules_that_exist_and_what_decides_is_pure() -> None:
+    _, flow = pictures()
+    modules = set(re.findall(r"\b(?:lb_controller|speaker)(?:\.\w+)+", flow))
+    assert len(modules) > 20
+    for module in modules:
+        path = ROOT / Path(*module.split("."))
+        assert path.with_suffix(".py").exists() or (path / "__init__.py").exists(), f"there is no {module}"
+    contract = (ROOT / "pyproject.toml").read_text().split('id = "pure"')[1].split("forbidden_modules")[0]
+    pure = re.findall(r'"((?:lb_controller|speaker)[\w.]*)"', contract)
+    heads, *lines = flow.splitlines()
+    first, last = heads.index("decides"), heads.index("goes out")
+    deciding = {line[first:last].strip() for line in lines} - {""}
+    shells = {"lb_controller.app.reconcile", "speaker.bgp.reconcile"}  # without I/O too, beside modules that are not
+    assert len(deciding) > 6
+    assert {name for name in deciding - shells if not name.startswith(tuple(pure))} == set()

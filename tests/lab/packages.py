@@ -34,6 +34,7 @@ NEEDED = {
     "nftables": "/usr/sbin/nft",
     "openssl": "/usr/bin/openssl",
     "procps": "/usr/bin/pkill",
+    "prometheus": "/usr/bin/promtool",
     "runc": "/usr/sbin/runc",
     "tcpdump": "/usr/bin/tcpdump",
     "util-linux": "/usr/bin/nsenter",

@@ -15,6 +15,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from lb_controller.app.metrics import ControllerMetrics
+from lb_controller.app.pool_metrics import PoolMetrics
 from lb_controller.app.settings import ControllerSettings
 from lb_controller.app.trial import TrialSettings
 from lb_controller.runtime.metrics import registry
@@ -23,7 +24,7 @@ from speaker.announcer.app.settings import AnnouncerSettings
 from speaker.app.report import Report
 from speaker.app.settings import SpeakerSettings
 from speaker.bgp.__main__ import BgpSettings
-from tests.support.chart import values
+from tests.support.chart import CHART, values
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -66,6 +67,8 @@ def labels_of(process: str) -> Mapping[str, tuple[str, ...]]:
     for collector in registries()[process]._collector_to_names:
         if hasattr(collector, "described"):
             found |= {name: (label,) if label else () for name, (_, label) in collector.described.items()}
+        elif isinstance(collector, PoolMetrics):
+            found |= {family.name: tuple(family._labelnames) for family in collector.collect()}
         elif hasattr(collector, "_labelnames"):
             names = [family.name for family in collector.describe()]
             total = "_total" if collector._type == "counter" else ""
@@ -136,10 +139,20 @@ def values_table() -> str:
     return table(" value | default | meaning ", rows)
 
 
+def alerts_table() -> str:
+    [group] = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())["groups"]
+    rows = []
+    for rule in group["rules"]:
+        expression = rule["expr"].replace("|", r"\|")
+        name = f"[{rule['alert']}](#{rule['alert'].lower()})"
+        rows.append(f"| {name} | {rule['labels']['severity']} | {rule['for']} | `{expression}` |")
+    return table(" alert | severity | after | when ", rows)
+
+
 def parts() -> dict[str, Callable[[], str]]:
     """Name of a generated part -> what writes it."""
     crds = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))}
-    found: dict[str, Callable[[], str]] = {"values": values_table}
+    found: dict[str, Callable[[], str]] = {"values": values_table, "alerts": alerts_table}
     for process in SETTINGS:
         found[f"settings-{process}"] = lambda process=process: settings_table(process)
     for process in registries():

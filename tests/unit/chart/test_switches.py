@@ -38,6 +38,8 @@ SWITCHES: dict[str, tuple[object, set[tuple[str, str]], set[tuple[str, str]]]] =
         set(),
     ),
     "prometheus.serviceMonitor.enabled": (True, METRICS | MONITORS, set()),
+    "prometheus.prometheusRule.enabled": (True, {("PrometheusRule", "heraldlb")}, set()),
+    "prometheus.dashboard.enabled": (True, {("ConfigMap", "heraldlb-dashboard")}, set()),
     "networkpolicies.enabled": (
         True,
         {("NetworkPolicy", "heraldlb-controller"), ("NetworkPolicy", "heraldlb-test")},

@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from lb_controller.model.address import parse_address
-from lb_controller.model.cluster import ServiceKey
+from lb_controller.model.cluster import Service, ServiceKey
 from lb_controller.model.reasons import OmissionReason
 from lb_controller.runtime.metrics import exposition, registry
 from speaker.app import report as module
@@ -120,3 +120,28 @@ def test_very_many_silent_addresses_are_counted_instead_of_listed(
     assert len(lines) == 21
     assert lines[-1]["event"] == "more_omissions_changed"
     assert lines[-1]["number"] == 980
+
+
+def test_every_line_about_an_address_names_its_services_by_uid(report: Report) -> None:
+    key, address = ServiceKey("ns", "web"), parse_address("192.0.2.1")
+    report.holders = lambda found: [Service(key=key, uid="u-1")] if found == address else []
+    omission = {(key, address): Omission(OmissionReason.NO_USABLE_ENDPOINT, "no pod is ready")}
+    with structlog.testing.capture_logs() as lines:
+        report.owned_now(LinkState(owned={"192.0.2.1": ("eth0",)}))
+        report.owned_now(LinkState(owned={}))
+        report.silent_now(omission)
+        report.silent_now({})
+    events = [line["event"] for line in lines]
+    assert events == ["address_owned", "address_released", "address_omitted", "address_omitted_no_more"]
+    assert [line.get("uids", [line.get("uid")]) for line in lines] == [["u-1"]] * 4
+    assert lines[0]["services"] == ["ns/web"]
+
+
+def test_silent_addresses_are_counted_by_reason_and_every_other_reason_is_zero(report: Report) -> None:
+    key, address = ServiceKey("ns", "web"), parse_address("192.0.2.1")
+    report.silent_now({(key, address): Omission(OmissionReason.NO_USABLE_ENDPOINT, "no pod is ready")})
+    found = shown(report, "heraldlb_speaker_silent_addresses")
+    assert len(found) == len(OmissionReason), "an alert takes the least over all speakers, so nobody may say nothing"
+    assert [line for line in found if not line.endswith(" 0.0")] == [
+        'heraldlb_speaker_silent_addresses{reason="NoUsableEndpoint"} 1.0'
+    ]
