@@ -94,6 +94,7 @@ class _Decision:
 
     def _explicit(self, kept: Numbers) -> Numbers | Refusal:
         demand, holdings, key = self.demand, self.holdings, self.key
+        self.tokens = frozenset(demand.addresses)
         for number in demand.addresses:
             if number in kept:
                 continue
@@ -105,11 +106,10 @@ class _Decision:
             if not permits(pool, self.entry.service, self.ledger.namespaces):
                 return sentences.not_allowed(key, pool.name)
             if number in holdings.quarantined:
-                self.tokens = frozenset({number})
                 return sentences.conflict(key, address)
             if (other := holdings.obstacle(key, demand.terms, number)) is not None:
-                self.tokens = frozenset({number})
                 return sentences.taken(key, address, other, sharing=bool(demand.terms.key))
+        self.tokens = None
         return demand.in_order(demand.addresses)
 
     # --- what is missing

@@ -107,9 +107,9 @@ def _outcome_said(condition: Condition) -> tuple[str, str, str]:
 
 
 def _notes(outcome: Outcome) -> dict[str, str]:
-    if not isinstance(outcome, Assignment) or not any(outcome.pools):
-        return {}
-    pools = ",".join(dict.fromkeys(pool for pool in outcome.pools if pool))
+    if not isinstance(outcome, Assignment) or not all(outcome.pools):
+        return {}  # one name means all addresses: the ledger takes it for a request that was met
+    pools = ",".join(dict.fromkeys(outcome.pools))
     notes = {names.ANNOTATION_ASSIGNED_FROM_POOL: pools}
     if outcome.of_metallb:
         notes[names.ANNOTATION_METALLB_POOL] = pools

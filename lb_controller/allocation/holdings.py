@@ -1,12 +1,12 @@
 """Which Service holds which address, which addresses are free, and which nobody new may have. Numbers, not addresses.
 
 Every holder is in one Tenancy for each of its addresses. An address whose pool was deleted or shrunk stays with its
-holders (`stranded`), so that a pool made anew never gives it out twice. What a change may be good for is noted in
-`news`, for those who wait.
+holders (`stranded`), so that a pool made anew never gives it out twice. What happens to something that is awaited is
+noted in `news`.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from lb_controller.allocation.free import FreeAddresses
@@ -22,7 +22,8 @@ from lb_controller.model.config import Pool, SharingScope
 class Holdings:
     """The addresses that are in use."""
 
-    def __init__(self) -> None:
+    def __init__(self, awaited: Container[Token]) -> None:
+        self._awaited = awaited
         self.pools = PoolIndex()
         self.tenancies: dict[int, Tenancy] = {}
         self.stranded: set[int] = set()
@@ -62,7 +63,7 @@ class Holdings:
         self.quarantined.intersection_update(numbers)
         self.quarantined.update(numbers)
         for number in changed:
-            self.news.add(number)
+            self._tell(number)
             if number not in lifted:
                 continue
             if (tenancy := self.tenancies.get(number)) is not None:
@@ -84,8 +85,9 @@ class Holdings:
             if before.key != after.key:
                 self._forget_sharing(number, tenancy, before.key)
                 self._know_sharing(number, after.key)
-            self.news.add(number)
-            self.news.update(Gathering(terms.key) for terms in (before, after) if terms.key)
+            self._tell(number)
+            for terms in (before, after):
+                self._tell_sharers(terms.key)
 
     def hold(self, key: ServiceKey, terms: Terms, before: tuple[int, ...], after: tuple[int, ...]) -> None:
         """The Service, which held (or claimed) `before`, is a tenant of exactly `after` from now on."""
@@ -110,18 +112,17 @@ class Holdings:
                 self.stranded.add(number)
             else:
                 self._free[pool.name].take(number)
-        else:
-            self.news.add(number)
+        self._tell(number)
         if terms.key:
             self._know_sharing(number, terms.key)
-            self.news.add(Gathering(terms.key))
+            self._tell_sharers(terms.key)
         return tenancy
 
     def _leave(self, number: int, key: ServiceKey, terms: Terms) -> None:
         tenancy = self.tenancies[number]
         tenancy.remove(key)
         self._forget_sharing(number, tenancy, terms.key)
-        self.news.add(number)
+        self._tell(number)
         if not tenancy.empty:
             self._note_sharers(tenancy)
             return
@@ -132,11 +133,19 @@ class Holdings:
 
     def _free_again(self, pool: Pool, number: int) -> None:
         self._free[pool.name].release(number)
-        self.news.add(Freed(pool.name, family_at(number)))
+        self._tell(Freed(pool.name, family_at(number)))
 
     def _note_sharers(self, tenancy: Tenancy) -> None:
-        parties = [*tenancy.tenants.values(), *(tenancy.claims or {}).values()]
-        self.news.update(Gathering(terms.key) for terms in parties if terms.key)
+        for terms in (*tenancy.tenants.values(), *(tenancy.claims or {}).values()):
+            self._tell_sharers(terms.key)
+
+    def _tell(self, token: Token) -> None:
+        if token in self._awaited:
+            self.news.add(token)
+
+    def _tell_sharers(self, key: str) -> None:
+        if key:
+            self._tell(Gathering(key))
 
     def _know_sharing(self, number: int, key: str) -> None:
         if key:

@@ -53,8 +53,8 @@ class Ledger:
         self.settings = settings or AllocationSettings()
         self.entries: dict[ServiceKey, Entry] = {}
         self.namespaces: Mapping[str, Namespace] = {}
-        self.holdings = Holdings()
         self.waiting = Waiting()
+        self.holdings = Holdings(self.waiting.queues)
 
     @property
     def reassigns(self) -> bool:
@@ -93,11 +93,12 @@ class Ledger:
 
     def record(self, entry: Entry, held: tuple[int, ...], outcome: Outcome, tokens: frozenset[Token] | None) -> None:
         """What was decided: the Service holds these, and waits for those (None: it has all it wants)."""
+        if tokens is not None or self.waiting.tokens:
+            # First this: what it lets go may concern itself, where it asks for an address that it claimed in vain.
+            self.waiting.replace(entry.rank, tokens)
         if held or entry.held:
             self.holdings.hold(entry.service.key, entry.demand.terms, entry.held, held)
         entry.held, entry.outcome = held, outcome
-        if tokens is not None or self.waiting.tokens:
-            self.waiting.replace(entry.rank, tokens)
 
     def _configure(self, config: Config) -> set[ServiceKey]:
         before = self.holdings.pools.by_name
@@ -142,7 +143,7 @@ class Ledger:
         for number in entry.held:
             self.holdings.claim(service.key, entry.demand.terms, number)
         for key in (names.ANNOTATION_ASSIGNED_FROM_POOL, names.ANNOTATION_METALLB_POOL):
-            if pool and pool in service.annotations.get(key, "").split(","):
+            if pool and service.annotations.get(key) == pool:
                 entry.honoured = pool
 
     def _forget(self, key: ServiceKey) -> None:

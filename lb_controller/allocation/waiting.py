@@ -36,7 +36,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.tokens: dict[ServiceKey, frozenset[Token]] = {}
-        self._queues: dict[Token, list[Rank]] = {}
+        self.queues: dict[Token, list[Rank]] = {}
 
     def replace(self, rank: Rank, tokens: frozenset[Token] | None) -> None:
         """The Service waits for these from now on; None: it has all it wants."""
@@ -45,20 +45,20 @@ class Waiting:
             self.tokens[rank[1]] = tokens
         after = tokens or NOTHING
         for token in before - after:
-            queue = self._queues[token]
+            queue = self.queues[token]
             del queue[bisect_right(queue, rank) - 1]
             if not queue:
-                del self._queues[token]
+                del self.queues[token]
         for token in after - before:
-            insort(self._queues.setdefault(token, []), rank)
+            insort(self.queues.setdefault(token, []), rank)
 
     def all_for(self, token: Token) -> set[ServiceKey]:
         """Everyone who waits for this."""
-        return {key for _, key in self._queues.get(token, ())}
+        return {key for _, key in self.queues.get(token, ())}
 
     def first_for(self, token: Token, after: Rank | None = None) -> Rank | None:
         """The oldest Service (younger than `after`) that waits for this."""
-        queue = self._queues.get(token, [])
+        queue = self.queues.get(token, [])
         position = bisect_right(queue, after) if after is not None else 0
         return queue[position] if position < len(queue) else None
 

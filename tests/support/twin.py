@@ -50,8 +50,8 @@ class Twin:
         known = self.facts.get(service.key)
         demand = read_demand(service)
         if known is None or known.service.uid != service.uid:
-            noted = service.annotations.get("heraldlb.io/assigned-from-pool", "").split(",")
-            honoured = demand.pool if service.ingress and demand.pool in noted else ""
+            noted = service.annotations.get("heraldlb.io/assigned-from-pool")
+            honoured = demand.pool if service.ingress and demand.pool == noted else ""
             self.facts[service.key] = Fact(service, demand, tuple(dict.fromkeys(service.ingress)), honoured=honoured)
             return
         if demand.terms != known.demand.terms:

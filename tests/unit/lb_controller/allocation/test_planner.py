@@ -1,8 +1,11 @@
 """The rules of assignment, one by one."""
 
+from dataclasses import replace
+
 import pytest
 
 from lb_controller.allocation.changes import AllocationSettings, ServiceGone, Stranded
+from lb_controller.allocation.effects import PatchStatus, effects
 from lb_controller.allocation.outcome import Assignment
 from lb_controller.model.cluster import FamilyPolicy, Service, ServiceKey
 from lb_controller.model.config import ServiceAllocation, SharingScope
@@ -488,6 +491,40 @@ def test_a_request_for_the_pool_of_before_moves_who_was_not_assigned_by_request(
     world.pools(pool("q", "192.0.2.0/30"), pool("p", "198.51.100.0/30"))
     world.put(service("a", notes={"address-pool": "p"}))
     assert world.addresses("a") == ["198.51.100.0"]
+
+
+def test_a_pool_request_that_is_half_met_is_not_taken_for_met_after_a_restart() -> None:
+    pools = (pool("p", "192.0.2.0/32"), pool("q", "2001:db8::/64"))
+    found = service("a", ips=DUAL, policy=REQUIRE, held=("192.0.2.0", "2001:db8::"), notes={"address-pool": "p"})
+    world = World(*pools)
+    world.put(found)
+    assert world.of("a").reason is AssignedReason.REQUEST_UNSATISFIED
+    patch = effects(found, world.of("a"))[0]
+    assert isinstance(patch, PatchStatus)
+    anew = World(*pools)
+    anew.put(replace(found, annotations={**found.annotations, **patch.annotations}))
+    assert anew.of("a") == world.of("a")
+
+
+def test_who_waits_for_two_addresses_is_told_what_stands_in_the_way_now() -> None:
+    world = World(pool("p", "192.0.2.0/24", "2001:db8::/64"))
+    world.quarantine("192.0.2.7")
+    world.put(service("a", ips=DUAL, policy=REQUIRE, notes={"loadBalancerIPs": "2001:db8::7,192.0.2.7"}))
+    assert world.refusal("a").reason is RefusalReason.ADDRESS_CONFLICT
+    world.put(service("b", ips=(V6,), wanted="2001:db8::7"))
+    assert world.refusal("a").reason is RefusalReason.ADDRESS_IN_USE
+
+
+def test_who_claims_in_vain_what_it_asks_for_is_told_who_has_it() -> None:
+    world = World(pool("p", "192.0.2.0/24", "2001:db8::/64"))
+    world.quarantine("192.0.2.7")
+    asked = {"loadBalancerIPs": "2001:db8::1,192.0.2.7"}
+    world.put(
+        service("a", ips=DUAL, policy=REQUIRE, held=("2001:db8::", "2001:db8::1"), notes=asked),
+        service("b", ips=(V6,), held=("2001:db8::1",)),
+    )
+    assert world.addresses("b") == ["2001:db8::1"]
+    assert "which Service default/b holds" in world.of("a").message
 
 
 def test_a_grown_pool_wakes_only_those_who_wait() -> None:
