@@ -28,7 +28,7 @@ from lb_controller.app.tell import tell
 from lb_controller.app.writers import Ending, ObjectId, Report, Writer
 from lb_controller.kube.errors import ApiError, Unauthorized, Unavailable
 from lb_controller.kube.events import EventPoster
-from lb_controller.model.cluster import Condition, Service, ServiceKey
+from lb_controller.model.cluster import Condition, Contest, Service, ServiceKey
 from lb_controller.runtime.backoff import Backoff
 from lb_controller.runtime.logging import logger
 
@@ -54,6 +54,13 @@ class Leading:
 
 
 @dataclass(frozen=True, slots=True)
+class Contested:
+    """Other load balancers run, or run no more, beside ours."""
+
+    contest: Contest
+
+
+@dataclass(frozen=True, slots=True)
 class Again:
     """Look again at these objects; none named means some of those that wait for the API server."""
 
@@ -65,7 +72,7 @@ class Tick:
     """A second has passed."""
 
 
-Message = Seen | Listed | AllListed | Leading | Again | Report | Tick
+Message = Seen | Listed | AllListed | Leading | Contested | Again | Report | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ class Controller:
         self._outlets: Outlets | None = None
         self._leading = False
         self._begin_at = 0
+        self._shown = -1
         self._pace: Pace[ObjectId] = Pace()
         self._blocked: set[ObjectId] = set()
         self._said: dict[ObjectId, tuple[Condition, dict[str, Any]]] = {}
@@ -106,7 +114,7 @@ class Controller:
         assert self._outlets is not None
         outlets = self._outlets
         while True:
-            batch = [await self._inbox.get()]
+            batch = [] if self.reconciler.unfinished else [await self._inbox.get()]
             while len(batch) < _BATCH and not self._inbox.empty():
                 batch.append(self._inbox.get_nowait())
             for message in batch:
@@ -134,6 +142,12 @@ class Controller:
                 self._begin_if_due(number)
             case Leading(now):
                 self._change_lead(outlets, leading=now)
+            case Contested(contest):
+                self.reconciler.contest = contest
+                self._metrics.rivals.set(len(contest.rivals))
+                outlets.writer.clear()
+                if self._leading:
+                    self._change_lead(outlets, leading=True)
             case Again(ids):
                 self._look_again(ids or self._probes())
             case Report():
@@ -141,17 +155,22 @@ class Controller:
             case Tick():
                 self._pace.forget_idle(time.monotonic())
                 self._write_objects(outlets)
-                self._metrics.show(self.reconciler.ledger)
-                self._metrics.show_invalid(self.reconciler.invalid())
+                self._show()
+
+    def _show(self) -> None:
+        """The gauges, but only where something was decided: counting 10,000 Services each second is not for nothing."""
+        if self._shown != self.reconciler.revision:
+            self._shown = self.reconciler.revision
+            self._metrics.show(self.reconciler.ledger, len(self.reconciler.shadowed))
+            self._metrics.show_invalid(self.reconciler.invalid())
 
     def _change_lead(self, outlets: Outlets, *, leading: bool) -> None:
         self._leading = leading
+        self.reconciler.rest()
+        self._metrics.is_leader.set(0)
         if leading:
             # What the previous leader wrote last may not have come by the watch: list first, then decide.
             self._begin_at = outlets.lister.poke()
-        else:
-            self.reconciler.rest()
-            self._metrics.is_leader.set(0)
 
     def _begin_if_due(self, number: int) -> None:
         self._said.clear()

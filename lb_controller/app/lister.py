@@ -11,16 +11,18 @@ from dataclasses import dataclass
 
 import msgspec
 
-from lb_controller.app.inputs import FIELD_SELECTORS, SOURCES, Value, from_json
+from lb_controller.app.inputs import FIELD_SELECTORS, Sources, Value, from_json
 from lb_controller.app.observed import Key, Sighting
 from lb_controller.kube.client import Api
 from lb_controller.kube.errors import ApiError, NotFound
 from lb_controller.kube.reflector import list_all
 from lb_controller.kube.store import meta_of
+from lb_controller.model import names
 from lb_controller.runtime.backoff import Backoff
 from lb_controller.runtime.logging import logger
 
 _MISSING_RETRY_SECONDS = 10.0
+_FOREIGN_RETRY_SECONDS = 60.0  # what belongs to others may well never come
 _AT_ONCE = 200  # objects parsed before others get their turn
 
 
@@ -45,9 +47,14 @@ class Lister:
     """Lists in rounds; `report` takes each result, `appeared` is called when a missing resource is there."""
 
     def __init__(
-        self, api: Api, every: float, report: Callable[[Listed | AllListed], None], appeared: Callable[[], None]
+        self,
+        api: Api,
+        sources: Sources,
+        every: float,
+        report: Callable[[Listed | AllListed], None],
+        appeared: Callable[[], None],
     ) -> None:
-        self._api, self._every, self._report, self._appeared = api, every, report, appeared
+        self._api, self._sources, self._every, self._report, self._appeared = api, sources, every, report, appeared
         self._wanted = 1
         self._wake = asyncio.Event()
         self._missing: set[str] = set()
@@ -65,23 +72,35 @@ class Lister:
         while True:
             self._wake.clear()
             number = self._wanted
-            for source in SOURCES:
+            for source in self._sources:
                 await self._until_listed(source)
             self._report(AllListed(number))
             await self._pause()
 
     async def _pause(self) -> None:
-        """Until poked or the next round is due; meanwhile ask for missing resources."""
+        """Until poked or the next round is due; meanwhile ask for missing resources, one of each group."""
         loop = asyncio.get_running_loop()
         due = loop.time() + self._every * (0.9 + random.random() / 5)
         while (left := due - loop.time()) > 0:
             try:
-                await asyncio.wait_for(self._wake.wait(), min(left, _MISSING_RETRY_SECONDS) if self._missing else left)
+                await asyncio.wait_for(self._wake.wait(), min(left, self._retry()))
             except TimeoutError:
-                for source in sorted(self._missing):
+                for source in self._one_of_each_group():
                     await self._until_listed(source)
+                    if source not in self._missing:
+                        return
             else:
                 return
+
+    def _retry(self) -> float:
+        if not self._missing:
+            return float("inf")
+        ours = any(self._sources[source].group == names.GROUP for source in self._missing)
+        return _MISSING_RETRY_SECONDS if ours else _FOREIGN_RETRY_SECONDS
+
+    def _one_of_each_group(self) -> list[str]:
+        """CRDs of one group come together, or nearly so: when one has come, all are listed."""
+        return list({self._sources[source].group: source for source in sorted(self._missing)}.values())
 
     async def _until_listed(self, source: str) -> None:
         backoff = Backoff(random.random, most=5.0)
@@ -101,7 +120,7 @@ class Lister:
     async def _list(self, source: str) -> None:
         query = {"fieldSelector": FIELD_SELECTORS[source]} if source in FIELD_SELECTORS else None
         try:
-            raws, version = await list_all(self._api, SOURCES[source], query)
+            raws, version = await list_all(self._api, self._sources[source], query)
         except NotFound:
             if source not in self._missing:
                 self._log.info("resource_missing", kind=source)

@@ -40,6 +40,22 @@ class ControllerMetrics:
         self.kopf_restarts = Counter(
             "heraldlb_kopf_restarts", "Times that the kopf operator ended and was started again", registry=registry
         )
+        self.reviews = Counter(
+            "heraldlb_admission_reviews",
+            "Changes that the webhook was asked about, by result",
+            ["result"],
+            registry=registry,
+        )
+        self.rivals = Gauge(
+            "heraldlb_rivals",
+            "Pods of other load balancers that run; above 0 ours leaves their Services alone",
+            registry=registry,
+        )
+        self.shadowed = Gauge(
+            "heraldlb_shadowed_services",
+            "Services that would be written if no other load balancer ran",
+            registry=registry,
+        )
         self.is_leader = Gauge(
             "heraldlb_is_leader", "1 while this replica assigns and writes, 0 while it only watches", registry=registry
         )
@@ -55,8 +71,9 @@ class ControllerMetrics:
         self.pools = PoolMetrics()
         registry.register(self.pools)
 
-    def show(self, ledger: Ledger | None) -> None:
+    def show(self, ledger: Ledger | None, shadowed: int = 0) -> None:
         """Set the gauges that describe the assignments."""
+        self.shadowed.set(shadowed)
         for family in Family:
             self.assigned.labels(family.value).set(ledger.holdings.count(family) if ledger else 0)
         entries = ledger.entries.values() if ledger else ()

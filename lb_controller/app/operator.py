@@ -20,14 +20,16 @@ from typing import Any
 
 import kopf
 
-from lb_controller.app.inputs import FIELD_SELECTORS, SOURCES, Value, from_mapping
+from lb_controller.app.inputs import FIELD_SELECTORS, SOURCES, Sources, Value, from_mapping
 from lb_controller.app.observed import Sighting
+from lb_controller.app.webhook import Ask, WebhookServer, register
 from lb_controller.kube.client import configuration
 from lb_controller.kube.resources import Resource
 from lb_controller.runtime.logging import logger
 
 _PAUSE_SECONDS = 1.0
 
+Admission = tuple[WebhookServer, Ask]
 Seen = Callable[[str, Sighting[Value], bool], None]
 
 
@@ -74,8 +76,16 @@ class _NoProgress(kopf.ProgressStorage):
 class Operator:
     """The kopf operator in its thread. `seen(source, sighting, gone)` and `restarted()` are called on the main loop."""
 
-    def __init__(self, kubeconfig: Path | None, seen: Seen, restarted: Callable[[], None]) -> None:
-        self._kubeconfig, self._seen, self._restarted = kubeconfig, seen, restarted
+    def __init__(
+        self,
+        kubeconfig: Path | None,
+        sources: Sources,
+        seen: Seen,
+        restarted: Callable[[], None],
+        admission: Admission | None = None,
+    ) -> None:
+        self._kubeconfig, self._sources, self._seen, self._restarted = kubeconfig, sources, seen, restarted
+        self._admission = admission
         self._main = asyncio.get_running_loop()
         self._stopping = threading.Event()
         self._ended = asyncio.Event()
@@ -85,8 +95,11 @@ class Operator:
 
     async def run(self) -> None:
         """Watch until `stop`. Raises RuntimeError if the thread ends by itself: without watches nothing is in time."""
-        # It warns that it leaves signals alone, which is what we want of it.
+        # It warns that it leaves signals alone, which is what we want of it; and calls every denied change an error.
         logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+        logging.getLogger("kopf.objects").setLevel(logging.CRITICAL)
+        # Resources that do not exist are told by the Lister, once.
+        logging.getLogger("kopf._core.reactor.observation").setLevel(logging.ERROR)
         self._thread.start()
         await self._ended.wait()
         if not self._stopping.is_set():
@@ -111,7 +124,10 @@ class Operator:
                 self._main.call_soon_threadsafe(self._ended.set)
 
     async def _supervise(self) -> None:
-        registry, settings = _registry(self._kubeconfig, self._hand_over), _settings()
+        registry, settings = _registry(self._kubeconfig, self._sources, self._hand_over), _settings()
+        if self._admission is not None:
+            settings.admission.server, ask = self._admission
+            register(registry, ask)
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             flag = asyncio.Event()
@@ -156,14 +172,16 @@ def _settings() -> kopf.OperatorSettings:
     return settings
 
 
-def _registry(kubeconfig: Path | None, hand_over: Callable[[str, Mapping[str, Any]], None]) -> kopf.OperatorRegistry:
+def _registry(
+    kubeconfig: Path | None, sources: Sources, hand_over: Callable[[str, Mapping[str, Any]], None]
+) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     async def login(**_: Any) -> kopf.ConnectionInfo:
         return await _connection(kubeconfig)
 
     kopf.on.login(registry=registry)(login)
-    for source, resource in SOURCES.items():
+    for source, resource in sources.items():
         _watch(registry, source, resource, hand_over)
     return registry
 
@@ -175,11 +193,12 @@ def _watch(
     hand_over: Callable[[str, Mapping[str, Any]], None],
 ) -> None:
     async def on_event(event: Mapping[str, Any], **_: Any) -> None:
-        hand_over(source, event)
+        # The watch is on all namespaces: kopf knows no narrower one for a single resource.
+        if resource.namespace in ("", event["object"].get("metadata", {}).get("namespace")):
+            hand_over(source, event)
 
-    kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=f"watch-{resource.plural}")(
-        on_event
-    )
+    id_ = f"watch-{source.replace('/', '-')}"
+    kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=id_)(on_event)
 
 
 async def _connection(kubeconfig: Path | None) -> kopf.ConnectionInfo:

@@ -9,25 +9,30 @@ import contextlib
 import sys
 
 from lb_controller.allocation.changes import AllocationSettings
-from lb_controller.app.controller import Controller, Leading, Outlets, Seen
-from lb_controller.app.inputs import Value
+from lb_controller.app.certificate_keeper import CertificateKeeper
+from lb_controller.app.controller import Contested, Controller, Leading, Outlets, Seen
+from lb_controller.app.inputs import Value, sources
 from lb_controller.app.leavers import Leavers
 from lb_controller.app.lister import Lister
 from lb_controller.app.metrics import ControllerMetrics
 from lb_controller.app.observed import Sighting
-from lb_controller.app.operator import Operator
+from lb_controller.app.operator import Admission, Operator
 from lb_controller.app.reconcile import Reconciler
 from lb_controller.app.rules import Rules
 from lb_controller.app.settings import ControllerSettings
+from lb_controller.app.webhook import Judge, WebhookServer
 from lb_controller.app.writers import Writer
 from lb_controller.kube.client import Api, connect
 from lb_controller.kube.errors import ApiError
 from lb_controller.kube.events import EventPoster
 from lb_controller.kube.lease import Candidacy, Leadership, Timing
+from lb_controller.kube.rivals import RivalWatch
+from lb_controller.model import names
 from lb_controller.model.names import FIELD_MANAGER_CONTROLLER
 from lb_controller.runtime.health import Health, serving
 from lb_controller.runtime.logging import follow_level, logger
 from lb_controller.runtime.metrics import registry
+from lb_controller.runtime.settings import Coexistence
 from lb_controller.runtime.tasks import LoopLag, Tasks
 
 LEASE_NAME = "heraldlb-controller"
@@ -47,7 +52,7 @@ async def main(settings: ControllerSettings) -> None:
     rules = Rules(
         settings.load_balancer_class, settings.serve_unclassed, AllocationSettings(settings.stranded_addresses)
     )
-    controller = Controller(Reconciler(rules), metrics)
+    controller = Controller(Reconciler(rules, sources(settings.metallb_namespace)), metrics)
     health = Health(metrics.registry, lag)
     log = logger(part="process")
     async with (
@@ -74,17 +79,29 @@ class _Parts:
         self, settings: ControllerSettings, api: Api, controller: Controller, metrics: ControllerMetrics
     ) -> None:
         self._settings, self._controller = settings, controller
+        inputs = sources(settings.metallb_namespace)
         self._leadership = self._candidate(api) if settings.leader_election else None
         self._open = True
         self._writer = Writer(api, self._may_write, controller.put)
         self._leavers = Leavers(api, self._may_write)
-        self._events = EventPoster(api, FIELD_MANAGER_CONTROLLER, metrics.events_dropped.inc)
-        self._lister = Lister(api, settings.relist_seconds, controller.put, self._look_for_resources)
-        self._operator = Operator(settings.kubeconfig, self._seen, self._kopf_restarted)
+        self._events = EventPoster(api, FIELD_MANAGER_CONTROLLER, metrics.events_dropped.inc, busy=self._writer.busy)
+        self._lister = Lister(api, inputs, settings.relist_seconds, controller.put, self._look_for_resources)
+        self._certificates: CertificateKeeper | None = None
+        admission: Admission | None = None
+        if settings.webhook_port:
+            self._certificates = CertificateKeeper(api, settings.namespace, settings.relist_seconds)
+            server = WebhookServer(self._certificates.file, settings.webhook_host, settings.webhook_port)
+            admission = server, Judge(controller.reconciler, metrics).ask
+        self._operator = Operator(settings.kubeconfig, inputs, self._seen, self._kopf_restarted, admission)
         self._restarts = metrics.kopf_restarts
+        self._rivals = (
+            RivalWatch(api, ("controller",), self._contested) if settings.coexistence is Coexistence.AUTO else None
+        )
         controller.connect(Outlets(self._writer, self._leavers, self._events, self._lister))
 
     def why_not_listed(self) -> str | None:
+        if self._rivals is not None and (why := self._rivals.missing()):
+            return why
         missing = self._controller.reconciler.missing()
         return f"not listed yet: {', '.join(missing)} ({self._lister.failing or 'in progress'})" if missing else None
 
@@ -92,12 +109,16 @@ class _Parts:
         tasks.start("kopf", self._operator.run())
         tasks.start("controller", self._controller.run())
         tasks.start("tick", self._controller.tick())
-        tasks.start("lister", self._lister.run())
+        if self._rivals is not None:
+            tasks.start("rivals", self._rivals.run())
+        tasks.start("lister", self._list())
         for number in range(self._settings.writers):
             tasks.start(f"writer-{number}", self._writer.run())
         for number in range(_EVENT_POSTERS):
             tasks.start(f"events-{number}", self._events.run())
         tasks.start("leavers", self._leavers.run())
+        if self._certificates is not None:
+            tasks.start("certificates", self._certificates.run())
         if self._leadership is not None:
             tasks.start("lease", self._leadership.run())
         else:
@@ -113,6 +134,23 @@ class _Parts:
                     await self._leadership.release()
         await self._events.drain(1.0)
         await self._operator.stop(3.0)
+        if self._certificates is not None:
+            self._certificates.file.close()
+
+    async def _list(self) -> None:
+        """Nothing is decided before it is known who else decides."""
+        if self._rivals is not None:
+            await self._rivals.synced()
+        await self._lister.run()
+
+    def _contested(self) -> None:
+        assert self._rivals is not None
+        self._controller.put(Contested(self._rivals.contest))
+
+    def _notes(self) -> dict[str, str]:
+        """What the Lease tells people."""
+        rivals = self._rivals.contest.names if self._rivals is not None else []
+        return {names.ANNOTATION_SHADOW_OF: ",".join(rivals)} if rivals else {}
 
     def _candidate(self, api: Api) -> Leadership:
         settings = self._settings
@@ -120,7 +158,7 @@ class _Parts:
             duration=settings.lease_seconds, renew=settings.lease_seconds / 6, margin=settings.lease_seconds / 4
         )
         candidacy = Candidacy(settings.namespace, LEASE_NAME, settings.replica, timing)
-        return Leadership(api, candidacy, lambda leading: self._controller.put(Leading(leading)))
+        return Leadership(api, candidacy, lambda leading: self._controller.put(Leading(leading)), self._notes)
 
     def _may_write(self) -> bool:
         return self._open and (self._leadership is None or self._leadership.may_act())

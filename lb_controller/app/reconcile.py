@@ -3,6 +3,7 @@
 Level-based and without I/O: `work` compares what was decided with what is observed, so asking twice gives the same
 answer, and an answer that could not be written is simply asked for again. While it rests (this replica is passive)
 it only observes; `begin` builds the ledger anew from what is observed then, so that every holder is pinned first.
+Where a rival runs (MetalLB), Services that it serves are decided and not written: `shadowed` are those that would be.
 """
 
 from collections import Counter
@@ -12,20 +13,23 @@ from typing import Any
 
 from lb_controller.allocation.changes import ConfigChanged, NamespacesChanged, ServiceChanged, ServiceGone
 from lb_controller.allocation.effects import EmitEvent, PatchStatus, effects, release
-from lb_controller.allocation.ledger import Ledger
+from lb_controller.allocation.ledger import Entry, Ledger
+from lb_controller.allocation.numbers import number_of
 from lb_controller.allocation.planner import plan
 from lb_controller.app import pools, rules
-from lb_controller.app.inputs import NAMESPACE, SERVICE, SOURCES, Value
+from lb_controller.app.backlog import Backlog
+from lb_controller.app.configuration import Configuration
+from lb_controller.app.inputs import NAMESPACE, SERVICE, SOURCES, Sources, Value
 from lb_controller.app.observed import Key, Observed, Sighting
 from lb_controller.app.rules import Rules
 from lb_controller.model import names
-from lb_controller.model.cluster import Condition, Namespace, Service, ServiceKey
+from lb_controller.model.address import Address
+from lb_controller.model.cluster import Condition, Contest, Namespace, Service, ServiceKey
 from lb_controller.model.config import Config, Origin
-from lb_controller.model.parse.config import parse_config
 from lb_controller.model.parse.objects import RawObject
-from lb_controller.model.parse.problems import Problem, Severity
 
-_Place = tuple[str, str, Origin]
+_PLANS_AT_ONCE = 250  # some 10 ms
+_LOOKS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +63,20 @@ class Work:
 class Reconciler:
     """The state of the controller. `ledger` is None while it rests."""
 
-    def __init__(self, settings: Rules) -> None:
+    def __init__(self, settings: Rules, sources: Sources = SOURCES) -> None:
         self._rules = settings
-        self.observed: dict[str, Observed[Value]] = {source: Observed() for source in SOURCES}
+        self.observed: dict[str, Observed[Value]] = {source: Observed() for source in sources}
+        self.configuration = Configuration(self.observed)
         self.ledger: Ledger | None = None
-        self._dirty: set[ServiceKey] = set()
-        self._touched: set[ServiceKey] = set()
+        self._dirty: Backlog[ServiceKey] = Backlog(_PLANS_AT_ONCE, self._urgency)
+        self._touched: Backlog[ServiceKey] = Backlog(_LOOKS_AT_ONCE, hash)
+        self.revision = 0
         self._left: dict[ServiceKey, Service] = {}
-        self._config_stale = self._namespaces_stale = False
+        self._namespaces_stale = False
         self._config = Config()
-        self._problems: dict[_Place, list[Problem]] = {}
         self.objects_stale = False
+        self.contest = Contest()
+        self.shadowed: set[ServiceKey] = set()
 
     # --- news
 
@@ -93,7 +100,12 @@ class Reconciler:
 
     def touch(self, keys: Iterable[ServiceKey]) -> None:
         """Look again whether these Services need a write."""
-        self._touched.update(keys)
+        self._touched.add(keys)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether `work` left some of it for the next call."""
+        return self.ledger is not None and bool(self._dirty or self._touched)
 
     # --- taking part and resting
 
@@ -101,8 +113,11 @@ class Reconciler:
         """Take part: pin what every Service holds, then decide all. Every input must have been listed."""
         assert not self.missing()
         self.ledger = Ledger(self._rules.allocation)
-        self._config, self._dirty, self._touched = Config(), set(), set()
+        self._config = Config()
+        self._dirty.clear()
+        self._touched.clear()
         self._left.clear()
+        self.shadowed.clear()
         self._refresh_config(self.ledger)
         self._refresh_namespaces(self.ledger)
         self._note(SERVICE, list(self.observed[SERVICE].objects))
@@ -110,24 +125,30 @@ class Reconciler:
     def rest(self) -> None:
         """Only observe from now on."""
         self.ledger = None
+        self.revision += 1
         self._left.clear()
 
     def work(self) -> Work:
-        """Decide what changed; what must be written now."""
+        """Decide what changed, a slice of it; what must be written now."""
         work = Work()
         ledger = self.ledger
         if ledger is None:
             return work
-        if self._config_stale:
-            self._refresh_config(ledger)
+        self._refresh_config(ledger)
         if self._namespaces_stale:
             self._refresh_namespaces(ledger)
-        dirty, self._dirty = self._dirty, set()
-        touched = self._touched | plan(ledger, dirty).keys()
-        self._touched = set()
-        self.objects_stale |= bool(touched)
+        decided = plan(ledger, self._dirty.take()).keys()
+        # Who waits for its decision is looked at then: what was decided before may be out of date.
+        touched = decided | {key for key in self._touched.take() if key not in self._dirty}
+        if touched:
+            self.objects_stale = True
+            self.revision += 1
         for key in touched:
             write = self._write_of(ledger, key)
+            self.shadowed.discard(key)
+            if write is not None and self._stands_back(ledger, write):
+                self.shadowed.add(key)
+                write = None
             if write is None:
                 work.quiet.append(key)
             else:
@@ -143,19 +164,15 @@ class Reconciler:
             return []
         filled = pools.fill(ledger.holdings.pools, ledger.holdings.usage())
         writes = []
-        for kind in names.PLURALS:
-            for raw in self._raws(kind):
-                write = self._object_write(raw, filled)
-                if write is not None:
-                    writes.append(write)
+        for raw in self.configuration.objects():
+            write = self._object_write(raw, filled)
+            if write is not None:
+                writes.append(write)
         return writes
 
     def invalid(self) -> Counter[str]:
         """How many objects of each kind are not in use because of an error."""
-        if self.ledger is None:
-            return Counter()
-        places = (place for place, found in self._problems.items() if any(p.severity is Severity.ERROR for p in found))
-        return Counter(kind for kind, _, _ in places)
+        return Counter() if self.ledger is None else self.configuration.invalid()
 
     # --- inside
 
@@ -166,42 +183,52 @@ class Reconciler:
         elif keys and source == NAMESPACE:
             self._namespaces_stale = True
         elif keys:
-            self._config_stale = self.objects_stale = True
+            self.configuration.note(source)
+
+    def _urgency(self, key: ServiceKey) -> tuple[object, ...]:
+        """Who has no address goes first; then by rank, as the planner does."""
+        entry = self.ledger.entries.get(key) if self.ledger is not None else None
+        return (True, "", key) if entry is None else (bool(entry.held), *entry.rank)
 
     def _note_service(self, key: ServiceKey) -> None:
         ledger = self.ledger
         if ledger is None:
             return
         found = self.observed[SERVICE].get(key)
-        self._touched.add(key)
+        self._touched.add([key])
         if isinstance(found, Service) and self._rules.serves(found):
             self._left.pop(key, None)
-            self._dirty |= ledger.apply(ServiceChanged(found))
+            if self.contest.over(found) and key in ledger.entries and not _holds(ledger.entries[key], found.ingress):
+                self._dirty.add(ledger.apply(ServiceGone(key)))  # what the rival gave it is what it holds
+            self._dirty.add(ledger.apply(ServiceChanged(found)))
         elif key in ledger.entries:
             service = ledger.entries[key].service
             if release(service):
                 self._left[key] = service
-            self._dirty |= ledger.apply(ServiceGone(key))
+            self._dirty.add(ledger.apply(ServiceGone(key)))
 
     def _refresh_config(self, ledger: Ledger) -> None:
-        self._config_stale = False
-        raws = [raw for kind in names.PLURALS for raw in self._raws(kind)]
-        config, problems = parse_config(raws)
-        self._problems = {}
-        for problem in problems:
-            self._problems.setdefault((problem.kind, problem.name, problem.origin), []).append(problem)
-        self.objects_stale = True
-        if config != self._config:
+        if self.configuration.refresh():
+            self.objects_stale = True
+        config = self.configuration.config
+        if config is not self._config and config != self._config:
             self._config = config
-            self._dirty |= ledger.apply(ConfigChanged(config))
+            self._dirty.add(ledger.apply(ConfigChanged(config)))
 
     def _refresh_namespaces(self, ledger: Ledger) -> None:
         self._namespaces_stale = False
         known = {space.name: space for space in self.observed[NAMESPACE].values() if isinstance(space, Namespace)}
-        self._dirty |= ledger.apply(NamespacesChanged(known))
+        self._dirty.add(ledger.apply(NamespacesChanged(known)))
 
-    def _raws(self, kind: str) -> list[RawObject]:
-        return [raw for raw in self.observed[kind].values() if isinstance(raw, RawObject)]
+    def _stands_back(self, ledger: Ledger, write: ServiceWrite) -> bool:
+        """Whether the Service, or an address that it would get, is a rival's to give."""
+        if not self.contest.rivals:
+            return False
+        if self.contest.over(write.service):
+            return True
+        fresh = (address for address in write.patch.ingress if address not in write.service.ingress)
+        pools = (ledger.holdings.pools.pool_of(address) for address in fresh)
+        return any(pool is not None and pool.origin is Origin.METALLB for pool in pools)
 
     def _write_of(self, ledger: Ledger, key: ServiceKey) -> ServiceWrite | None:
         entry = ledger.entries.get(key)
@@ -220,12 +247,16 @@ class Reconciler:
     def _object_write(self, raw: RawObject, filled: Mapping[str, Mapping[str, int]]) -> ObjectWrite | None:
         if not rules.is_ours(raw):
             return None
-        condition = rules.accepted(raw, self._problems.get((raw.kind, raw.name, raw.origin), ()))
+        condition = rules.accepted(raw, self.configuration.problems(raw))
         fields = filled.get(raw.name, {}) if raw.kind == names.KIND_IP_ADDRESS_POOL else {}
         told = rules.told(raw, condition.type)
         if told is not None and _same(told, condition) and rules.status_fields(raw, pools.FIELDS) == fields:
             return None
         return ObjectWrite(raw, condition, fields, told)
+
+
+def _holds(entry: Entry, addresses: Iterable[Address]) -> bool:
+    return {number_of(address) for address in addresses} == set(entry.held)
 
 
 def _same(told: Condition, wanted: Condition) -> bool:

@@ -1,6 +1,6 @@
 """Which Services are ours, and what an object of our own kinds is told about itself. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +28,11 @@ class Rules:
         return service.load_balancer_class == self.load_balancer_class
 
 
-def accepted(raw: RawObject, problems: Sequence[Problem]) -> Condition:
+def accepted(raw: RawObject, problems: Iterable[Problem]) -> Condition:
     """Condition Accepted of one object by its problems: False with errors; True with the warnings in its message."""
-    errors = [p for p in problems if p.severity is Severity.ERROR]
-    sentences = "; ".join(_sentence(problem) for problem in errors or problems)
+    known = list(problems)
+    errors = [problem for problem in known if problem.severity is Severity.ERROR]
+    sentences = "; ".join(_sentence(problem) for problem in errors or known)
     return Condition(
         type=names.CONDITION_ACCEPTED,
         status="False" if errors else "True",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lb_controller.allocation.changes import Stranded
 from lb_controller.runtime.logging import LogFormat, LogLevel
-from lb_controller.runtime.settings import setting
+from lb_controller.runtime.settings import Coexistence, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,12 @@ class ControllerSettings:
     )
     load_balancer_class: str = setting("heraldlb.io/heraldlb", help="spec.loadBalancerClass of the Services to serve")
     serve_unclassed: bool = setting(True, help="whether to serve Services without spec.loadBalancerClass too")
+    metallb_namespace: str = setting(
+        "metallb-system", help="namespace of MetalLB's own objects, which are read too; empty reads none"
+    )
+    coexistence: Coexistence = setting(
+        Coexistence.AUTO, help="auto leaves alone the Services of a MetalLB that runs; ignore does not look for one"
+    )
     stranded_addresses: Stranded = setting(
         Stranded.RETAIN, help="what becomes of an address that no pool covers any more"
     )
@@ -41,6 +47,8 @@ class ControllerSettings:
     writers: int = setting(32, help="status writes in flight at once", minimum=1, maximum=256)
     metrics_host: str = setting("0.0.0.0", help="address to serve /metrics, /healthz and /readyz on")
     metrics_port: int = setting(9470, help="port of /metrics; 0 serves none", minimum=0, maximum=65535)
+    webhook_host: str = setting("0.0.0.0", help="address to serve the admission webhook on")
+    webhook_port: int = setting(0, help="port of the admission webhook; 0 serves none", minimum=0, maximum=65535)
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")
     log_level_file: Path | None = setting(
         None, help="file with a level that replaces it, read again when it changes and on SIGHUP"

@@ -74,9 +74,17 @@ class Writer:
             self._queue.put_nowait(job.id)
         self._waiting[job.id] = job
 
+    def busy(self) -> bool:
+        """Whether jobs wait for a worker."""
+        return bool(self._waiting)
+
     def withdraw(self, id_: ObjectId) -> None:
         """Nothing need be written to the object, if the write has not begun."""
         self._waiting.pop(id_, None)
+
+    def clear(self) -> None:
+        """Begin none of the writes that wait."""
+        self._waiting.clear()
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -96,7 +104,7 @@ class Writer:
 
     async def drain(self, seconds: float) -> bool:
         """Begin no more writes and wait for the running ones; False if some are still running after `seconds`."""
-        self._waiting.clear()
+        self.clear()
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:

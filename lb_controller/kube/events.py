@@ -16,6 +16,7 @@ from lb_controller.kube.errors import ApiError, Unauthorized, Unavailable
 from lb_controller.kube.resources import EVENTS
 from lb_controller.kube.waits import wait_after
 
+_GIVE_WAY_TIMES, _GIVE_WAY_SECONDS = 100, 0.1
 _MESSAGE_LIMIT = 1024  # the API server refuses longer ones
 
 
@@ -70,12 +71,22 @@ def event_body(event: Event, *, component: str, suffix: str) -> dict[str, object
 
 
 class EventPoster:
-    """Posts Events in order, a few at a time. `dropped` is called once for each Event that is given up."""
+    """Posts Events in order, a few at a time. `dropped` is called once for each Event that is given up.
 
-    def __init__(
-        self, api: Api, component: str, dropped: Callable[[], None], *, limit: int = 2000, patience: float = 60.0
+    While `busy` (there is more urgent work for the API server), an Event waits, but not for long.
+    """
+
+    def __init__(  # noqa: PLR0913 - where to, as whom, and the limits, by keyword
+        self,
+        api: Api,
+        component: str,
+        dropped: Callable[[], None],
+        *,
+        busy: Callable[[], bool] = lambda: False,
+        limit: int = 10_000,
+        patience: float = 60.0,
     ) -> None:
-        self._api, self._component, self._dropped = api, component, dropped
+        self._api, self._component, self._dropped, self._busy = api, component, dropped, busy
         self._patience = patience
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(limit)
         self._log = structlog.get_logger().bind(part="events")
@@ -91,6 +102,7 @@ class EventPoster:
         """Post until cancelled; several of these may run at once."""
         while True:
             event = await self._waiting.get()
+            await self._give_way()
             try:
                 async with asyncio.timeout(self._patience):
                     await self._post(event)
@@ -99,6 +111,12 @@ class EventPoster:
                 self._log.info("event_dropped", about=event.about.name, reason=event.reason, why=str(error))
             finally:
                 self._waiting.task_done()
+
+    async def _give_way(self) -> None:
+        for _ in range(_GIVE_WAY_TIMES):
+            if not self._busy():
+                return
+            await asyncio.sleep(_GIVE_WAY_SECONDS)
 
     async def drain(self, seconds: float) -> None:
         """Wait until everything taken was posted or given up, at most `seconds`."""

@@ -12,8 +12,8 @@ and the next replica begins at its next look.
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum, auto, unique
 from typing import Any
@@ -24,6 +24,9 @@ import structlog
 from lb_controller.kube.client import Api
 from lb_controller.kube.errors import ApiError, Conflict, NotFound
 from lb_controller.kube.resources import LEASES
+from lb_controller.model import names
+
+_RELEASED_SECONDS = 1.0  # the least that the API accepts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,13 @@ class LeaseView:
     holder: str = ""
     duration: float = 0.0
     transitions: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def free(self) -> bool:
+        """Whether its holder gave it away, or nobody ever had it. One that a person emptied keeps its duration."""
+        return not self.holder and self.duration <= _RELEASED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +53,20 @@ class Sight:
     view: LeaseView
     since: float
 
-    def look(self, view: LeaseView, now: float) -> "Sight":
-        """The Lease read again at `now`."""
-        return replace(self, view=view) if view.version == self.view.version else Sight(view, now)
+    def look(self, view: LeaseView, now: float, *, me: str = "") -> "Sight":
+        """The Lease read again at `now`.
+
+        Whoever deletes the Lease, or writes `me` into it, does not stop its holder: that one still counts, for the
+        whole duration from now.
+        """
+        if view.version == self.view.version:
+            return self
+        if self.view.holder not in ("", me):
+            if not view.version:
+                return Sight(replace(self.view, version=""), now)
+            if view.holder == me:
+                return Sight(replace(view, holder=self.view.holder), now)
+        return Sight(view, now)
 
 
 @unique
@@ -61,7 +82,7 @@ def decide(sight: Sight, me: str, now: float) -> Step:
     """Renew what is mine, take what is free or was not renewed for its whole duration, else wait."""
     if sight.view.holder == me:
         return Step.RENEW
-    if not sight.view.holder or now - sight.since >= sight.view.duration:
+    if sight.view.free or now - sight.since >= sight.view.duration:
         return Step.TAKE
     return Step.WAIT
 
@@ -89,6 +110,8 @@ class _Spec(msgspec.Struct, rename="camel"):
 
 class _Meta(msgspec.Struct, rename="camel"):
     resource_version: str = ""
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
 
 
 class _Lease(msgspec.Struct):
@@ -110,16 +133,25 @@ class Candidacy:
 
 
 class Leadership:
-    """The loop around one Lease. `on_change` is called with True and False as this process begins and ends to lead."""
+    """The loop around one Lease. `on_change` is called with True and False as this process begins and ends to lead.
 
-    def __init__(self, api: Api, candidacy: Candidacy, on_change: Callable[[bool], None]) -> None:
-        self._api, self._on_change = api, on_change
+    `notes` are annotations that the holder puts on the Lease with each renewal; of our prefix no others stay.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        candidacy: Candidacy,
+        on_change: Callable[[bool], None],
+        notes: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self._api, self._on_change, self._notes = api, on_change, notes
         self._candidacy, self._me, self._timing = candidacy, candidacy.me, candidacy.timing
         self._path = LEASES.object_path(candidacy.namespace, candidacy.name)
         self._sight: Sight | None = None
         self._acquired = ""
         self._renewed_at = float("-inf")
-        self._leading = False
+        self._leading = self._claimed = False
         self._log = structlog.get_logger().bind(part="lease", me=candidacy.me)
         self.failing: str | None = None
 
@@ -145,7 +177,7 @@ class Leadership:
         held, self._renewed_at = self._leading, float("-inf")
         self._set_leading(False)
         if held and self._sight is not None:
-            await self._write(replace(self._sight.view, holder="", duration=1.0))
+            await self._write(replace(self._sight.view, holder="", duration=_RELEASED_SECONDS))
             self._log.info("lease_released")
 
     async def _step(self) -> None:
@@ -153,10 +185,11 @@ class Leadership:
         sight = self._sight
         if sight is None or sight.view.holder != self._me:
             view = await self._read()
-            sight = Sight(view, now) if sight is None else sight.look(view, now)
+            me = "" if self._claimed else self._me
+            sight = Sight(view, now) if sight is None else sight.look(view, now, me=me)
         self._sight = sight
         if sight.view.holder != self._me:
-            self._renewed_at = float("-inf")
+            self._renewed_at, self._claimed = float("-inf"), False
         step = decide(sight, self._me, _now())
         if step is Step.WAIT:
             return
@@ -165,6 +198,7 @@ class Leadership:
         transitions = sight.view.transitions + (1 if step is Step.TAKE and sight.view.version else 0)
         wanted = replace(sight.view, holder=self._me, duration=self._timing.duration, transitions=transitions)
         before = _now()
+        self._claimed = True  # from here on our name in the Lease may be our own writing, whose answer was lost
         try:
             self._sight = Sight(await self._write(wanted), before)
         except (Conflict, NotFound):
@@ -188,7 +222,9 @@ class Leadership:
         return _view(await self._api.put(self._path, body))
 
     def _body(self, view: LeaseView) -> dict[str, Any]:
-        metadata = {"name": self._candidacy.name, "namespace": self._candidacy.namespace}
+        kept = {key: value for key, value in view.annotations.items() if not key.startswith(f"{names.GROUP}/")}
+        metadata: dict[str, Any] = {"name": self._candidacy.name, "namespace": self._candidacy.namespace}
+        metadata |= {"labels": dict(view.labels), "annotations": {**kept, **self._notes()}}
         if view.version:
             metadata["resourceVersion"] = view.version
         spec = {
@@ -221,6 +257,8 @@ def _view(raw: bytes) -> LeaseView:
         holder=spec.holder_identity or "",
         duration=float(spec.lease_duration_seconds or 0),
         transitions=spec.lease_transitions or 0,
+        labels=found.metadata.labels or {},
+        annotations=found.metadata.annotations or {},
     )
 
 

@@ -44,6 +44,10 @@ NODES: Final = Resource("", "v1", "nodes")
 ENDPOINT_SLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases")
 EVENTS: Final = Resource("", "v1", "events")
+SERVICE_CIDRS: Final = Resource("networking.k8s.io", "v1", "servicecidrs")
+PODS: Final = Resource("", "v1", "pods")
+SECRETS: Final = Resource("", "v1", "secrets")
+VALIDATING_WEBHOOKS: Final = Resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations")
 
 LOAD_BALANCERS_ONLY: Final = "spec.type=LoadBalancer"
 
@@ -51,3 +55,9 @@ LOAD_BALANCERS_ONLY: Final = "spec.type=LoadBalancer"
 def custom(kind: str) -> Resource:
     """The resource of one of HeraldLB's own kinds."""
     return Resource(names.GROUP, names.VERSION, names.PLURALS[kind])
+
+
+def metallb(kind: str, namespace: str) -> Resource:
+    """The resource of MetalLB's kind of that name; its objects are namespaced, and it reads those of one namespace."""
+    version = names.METALLB_VERSIONS.get(kind, names.VERSION)
+    return Resource(names.METALLB_GROUP, version, names.PLURALS[kind], namespace)

@@ -9,7 +9,7 @@ from enum import StrEnum, unique
 from types import MappingProxyType
 from typing import NamedTuple
 
-from lb_controller.model.address import Address, Family
+from lb_controller.model.address import Address, Family, Network
 
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -99,7 +99,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A node: `addresses` are its InternalIPs; `ready` and `network_unavailable` its conditions of these names."""
+    """A node: `addresses` are its InternalIPs; `ready` and `network_unavailable` its conditions of these names.
+
+    `pod_cidrs` are the networks that Kubernetes gave it for pods; a network plugin may use others.
+    """
 
     name: str
     labels: Mapping[str, str] = field(default_factory=_empty)
@@ -108,6 +111,7 @@ class Node:
     unschedulable: bool = False
     deleting: bool = False
     addresses: tuple[Address, ...] = ()
+    pod_cidrs: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,42 @@ class Namespace:
 
     name: str
     labels: Mapping[str, str] = field(default_factory=_empty)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCIDR:
+    """Networks that cluster IPs come from."""
+
+    name: str
+    networks: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A pod of another load balancer; `class_` is the spec.loadBalancerClass that it serves, None: those without."""
+
+    name: str
+    class_: str | None = None
+    running: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The rivals that run: Services of their classes are theirs as long as they do."""
+
+    rivals: frozenset[Rival] = frozenset()
+
+    @property
+    def classes(self) -> frozenset[str | None]:
+        return frozenset(rival.class_ for rival in self.rivals)
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(rival.name for rival in self.rivals)
+
+    def over(self, service: Service) -> bool:
+        """Whether a rival serves the Service."""
+        return any(rival.class_ == service.load_balancer_class for rival in self.rivals)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,19 @@ METALLB_GROUP: Final = "metallb.io"
 FIELD_MANAGER_CONTROLLER: Final = "heraldlb-controller"
 FIELD_MANAGER_SPEAKER: Final = "heraldlb-speaker"
 
+# The admission webhook: Service and Secret (of its certificates) of one name, and its configuration.
+WEBHOOK_SERVICE: Final = "heraldlb-webhook"
+WEBHOOK_CONFIGURATION: Final = "heraldlb"
+
 KIND_IP_ADDRESS_POOL: Final = "IPAddressPool"
 KIND_L2_ADVERTISEMENT: Final = "L2Advertisement"
 KIND_BGP_ADVERTISEMENT: Final = "BGPAdvertisement"
 KIND_BGP_PEER: Final = "BGPPeer"
 KIND_BFD_PROFILE: Final = "BFDProfile"
 KIND_COMMUNITY: Final = "Community"
+
+# MetalLB's group has the same kinds in the same version, but for this one (which it serves as v1beta1 too).
+METALLB_VERSIONS: Final = {KIND_BGP_PEER: "v1beta2"}
 
 # Plural resource names, as they stand in URLs and RBAC rules.
 PLURALS: Final = {
@@ -54,6 +61,16 @@ CONDITION_ASSIGNED: Final = "heraldlb.io/Assigned"
 CONDITION_ANNOUNCED: Final = "heraldlb.io/Announced"
 # Condition on our own objects: the object was understood and is in use.
 CONDITION_ACCEPTED: Final = "Accepted"
+
+# On our Lease, while another controller runs whose Services ours leaves alone: the pods of that controller.
+ANNOTATION_SHADOW_OF: Final = "heraldlb.io/shadow-of"
+
+# How MetalLB's pods are found: the labels of its chart, and those of its manifests; %s is a list of components.
+METALLB_POD_SELECTORS: Final = (
+    "app.kubernetes.io/name=metallb,app.kubernetes.io/component in (%s)",
+    "app=metallb,component in (%s)",
+)
+METALLB_CLASS_FLAG: Final = "--lb-class="
 
 LABEL_EXCLUDE_NODE: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 LABEL_HOSTNAME: Final = "kubernetes.io/hostname"

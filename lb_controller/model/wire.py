@@ -101,6 +101,7 @@ class NodeSpec(Wire):
     """spec of a Node."""
 
     unschedulable: bool = False
+    pod_cidrs: list[str] | None = msgspec.field(default=None, name="podCIDRs")
 
 
 class NodeStatus(Wire):
@@ -122,6 +123,46 @@ class Namespace(Wire):
     """v1 Namespace."""
 
     metadata: ObjectMeta
+
+
+class Container(Wire):
+    """spec.containers[] of a Pod."""
+
+    args: list[str] | None = None
+    command: list[str] | None = None
+
+
+class PodSpec(Wire):
+    """spec of a Pod."""
+
+    containers: list[Container] | None = None
+
+
+class PodStatus(Wire):
+    """status of a Pod."""
+
+    phase: str = ""
+
+
+class Pod(Wire):
+    """v1 Pod."""
+
+    metadata: ObjectMeta
+    spec: PodSpec = msgspec.field(default_factory=PodSpec)
+    status: PodStatus = msgspec.field(default_factory=PodStatus)
+
+
+class ServiceCIDRSpec(Wire):
+    """spec of a ServiceCIDR."""
+
+    cidrs: list[str] | None = None
+
+
+class ServiceCIDR(Wire):
+    """networking.k8s.io/v1 ServiceCIDR."""
+
+    metadata: ObjectMeta
+    spec: ServiceCIDRSpec = msgspec.field(default_factory=ServiceCIDRSpec)
 
 
 class EndpointConditions(Wire):

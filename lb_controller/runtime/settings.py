@@ -27,6 +27,14 @@ _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SC
 T = TypeVar("T")
 
 
+@enum.unique
+class Coexistence(enum.StrEnum):
+    """What to do where another load balancer runs: a setting of controller and speaker."""
+
+    AUTO = "auto"
+    IGNORE = "ignore"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Declaration:
     help: str

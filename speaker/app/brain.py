@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Callable
 
 from lb_controller.kube.client import Api
+from lb_controller.kube.rivals import RivalWatch
 from lb_controller.model.cluster import Service
 from lb_controller.model.config import Config
 from lb_controller.runtime.health import Health
 from lb_controller.runtime.logging import logger
 from lb_controller.runtime.metrics import registry
+from lb_controller.runtime.settings import Coexistence
 from lb_controller.runtime.tasks import LoopLag, Tasks
 from speaker.app.inputs import Inputs
 from speaker.app.report import Report
@@ -55,7 +57,13 @@ class Brain:
         self._wake = asyncio.Event()
         self._decider = Decider(self.me, ignore_exclusion=settings.ignore_exclude_label)
         self.report.holders = self._decider.holders
-        self.inputs = Inputs(api, self._decider, self._serves, self._wake.set)
+        self.inputs = Inputs(api, self._decider, self._serves, self._wake.set, settings.metallb_namespace)
+        # Its speakers answer for its Services as long as they run, whether or not its controller does.
+        self._rivals = (
+            RivalWatch(api, ("controller", "speaker"), self.inputs.serve_anew)
+            if settings.coexistence is Coexistence.AUTO
+            else None
+        )
         self._passwords = Passwords(api, settings.namespace, self._wake.set)
         self._settled = False
         self._bgp: BgpDecision | None = None
@@ -76,6 +84,9 @@ class Brain:
     def start(self, tasks: Tasks) -> None:
         """Start all tasks."""
         self.inputs.start(tasks)
+        if self._rivals is not None:
+            tasks.start("rivals", self._rivals.run())
+            tasks.start("first rivals", self._await_rivals(), may_end=True)
         tasks.start("passwords", self._passwords.run())
         tasks.start("announcer", self._announcer.run())
         tasks.start("bgp", self._bgp_client.run())
@@ -83,10 +94,18 @@ class Brain:
         tasks.start("loop_lag", self.lag.run())
 
     def _serves(self, service: Service) -> bool:
-        """Whether the Service is ours, as the controller decides it too."""
+        """Whether the Service is ours, as the controller decides it too, and no rival's."""
+        if self._rivals is not None and self._rivals.contest.over(service):
+            return False
         if service.load_balancer_class is None:
             return self.settings.serve_unclassed
         return service.load_balancer_class == self.settings.load_balancer_class
+
+    async def _await_rivals(self) -> None:
+        """Who runs may be the last thing to be known, and changes nothing when it is nobody."""
+        assert self._rivals is not None
+        await self._rivals.synced()
+        self._wake.set()
 
     # --- decisions
 
@@ -95,7 +114,7 @@ class Brain:
             await self._wake.wait()
             await asyncio.sleep(SETTLE_SECONDS)
             self._wake.clear()
-            if not self.inputs.missing():
+            if self._inputs_ready() is None:
                 self._settle()
 
     def _settle(self) -> None:
@@ -191,6 +210,8 @@ class Brain:
     # --- readiness
 
     def _inputs_ready(self) -> str | None:
+        if self._rivals is not None and (why := self._rivals.missing()):
+            return why
         missing = self.inputs.missing()
         return f"not listed yet: {', '.join(missing)}" if missing else None
 

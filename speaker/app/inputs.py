@@ -11,7 +11,15 @@ import msgspec
 
 from lb_controller.kube.client import Api
 from lb_controller.kube.reflector import Reflector
-from lb_controller.kube.resources import ENDPOINT_SLICES, LOAD_BALANCERS_ONLY, NODES, SERVICES, Resource, custom
+from lb_controller.kube.resources import (
+    ENDPOINT_SLICES,
+    LOAD_BALANCERS_ONLY,
+    NODES,
+    SERVICES,
+    Resource,
+    custom,
+    metallb,
+)
 from lb_controller.kube.store import Key
 from lb_controller.model import names, wire
 from lb_controller.model.cluster import EndpointSlice, Node, Service, ServiceKey
@@ -39,20 +47,35 @@ class Inputs:
     """The reflectors of one speaker; `on_change` is called after each change of a fact."""
 
     def __init__(
-        self, api: Api, decider: Decider, serves: Callable[[Service], bool], on_change: Callable[[], None]
+        self,
+        api: Api,
+        decider: Decider,
+        serves: Callable[[Service], bool],
+        on_change: Callable[[], None],
+        metallb_namespace: str = "",
     ) -> None:
         self.decider, self._serves, self._on_change = decider, serves, on_change
         self.problems: tuple[Problem, ...] = ()
         self.config = Config()
-        self._raws: dict[tuple[str, str], RawObject] = {}
+        self._raws: dict[tuple[str, str, Origin], RawObject] = {}
         self._config_stale = False
         self._slices = Slices()
+        self._services = self._core(api, SERVICES, _reading(wire.Service, core.service), self._service)
         self._reflectors: list[Reflector[Any]] = [
             self._core(api, NODES, _reading(wire.Node, core.node), self._node),
             self._core(api, ENDPOINT_SLICES, _reading(wire.EndpointSlice, core.endpoint_slice), self._slice),
-            self._core(api, SERVICES, _reading(wire.Service, core.service), self._service),
-            *(self._custom(api, kind) for kind in names.PLURALS),
+            self._services,
+            *(self._custom(api, kind, Origin.HERALDLB, custom(kind)) for kind in names.PLURALS),
         ]
+        if metallb_namespace:
+            for kind in names.PLURALS:
+                self._reflectors.append(self._custom(api, kind, Origin.METALLB, metallb(kind, metallb_namespace)))
+
+    def serve_anew(self) -> None:
+        """Ask again of every Service whether it is ours."""
+        for key, service in self._services.store.items():
+            self._service(key, service)
+        self._on_change()
 
     def start(self, tasks: Tasks) -> None:
         for reflector in self._reflectors:
@@ -88,19 +111,20 @@ class Inputs:
         fields = LOAD_BALANCERS_ONLY if resource is SERVICES else ""
         return Reflector(api, resource, read, tell, field_selector=fields)
 
-    def _custom(self, api: Api, kind: str) -> Reflector[RawObject]:
+    def _custom(self, api: Api, kind: str, origin: Origin, resource: Resource) -> Reflector[RawObject]:
         def read(raw: msgspec.Raw) -> RawObject:
-            return RawObject(kind, Origin.HERALDLB, msgspec.json.decode(raw))
+            return RawObject(kind, origin, msgspec.json.decode(raw))
 
         def tell(key: Key, value: RawObject | None) -> None:
             if value is None:
-                self._raws.pop((kind, key[1]), None)
+                self._raws.pop((kind, key[1], origin), None)
             else:
-                self._raws[kind, key[1]] = value
+                self._raws[kind, key[1], origin] = value
             self._config_stale = True
             self._on_change()
 
-        return Reflector(api, custom(kind), read, tell)
+        missing_retry = 15.0 if origin is Origin.HERALDLB else 60.0  # MetalLB's CRDs may well never come
+        return Reflector(api, resource, read, tell, missing_retry=missing_retry)
 
     # --- facts
 

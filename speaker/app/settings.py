@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lb_controller.runtime.logging import LogFormat, LogLevel
-from lb_controller.runtime.settings import setting
+from lb_controller.runtime.settings import Coexistence, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,12 @@ class SpeakerSettings:
         "heraldlb.io/heraldlb", help="spec.loadBalancerClass of the Services to announce"
     )
     serve_unclassed: bool = setting(True, help="whether to announce Services without spec.loadBalancerClass too")
+    metallb_namespace: str = setting(
+        "metallb-system", help="namespace of MetalLB's own objects, which are read too; empty reads none"
+    )
+    coexistence: Coexistence = setting(
+        Coexistence.AUTO, help="auto leaves alone the Services of a MetalLB that runs; ignore does not look for one"
+    )
     ignore_exclude_label: bool = setting(
         False, help="announce also from nodes with the label node.kubernetes.io/exclude-from-external-load-balancers"
     )

@@ -86,6 +86,7 @@ API_SERVER = (
     "--client-ca-file=ca.crt",
     "--kubelet-client-certificate=api.crt",
     "--kubelet-client-key=api.key",
+    "--enable-aggregator-routing=true",  # webhooks are asked at the pods' addresses: there is no kube-proxy here
     "--kubelet-preferred-address-types=InternalIP",  # else logs and exec ask DNS for node names
     "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
     "--authorization-mode=Node,RBAC",

@@ -39,3 +39,17 @@ ipaddresspools l2advertisements bgpadvertisements bgppeers bfdprofiles communiti
 {{- define "heraldlb.account" -}}
 {{ (index .root.Values .component).serviceAccount.name | default (printf "heraldlb-%s" .component) }}
 {{- end -}}
+
+{{/* Rules for what MetalLB left, or still does. A role cannot narrow pods to those with MetalLB's labels; the watch does. */}}
+{{- define "heraldlb.metallb" -}}
+{{- if .Values.metalLB.namespace }}
+- apiGroups: [metallb.io]
+  resources: {{ include "heraldlb.kinds" . | splitList " " | toJson }}
+  verbs: [get, list, watch]
+{{- end }}
+{{- if eq .Values.metalLB.coexistence "auto" }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+{{- end }}
+{{- end -}}

@@ -3,10 +3,11 @@
 Lenient: the API server has validated them, and odd values are left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 
 from lb_controller.model import names, wire
-from lb_controller.model.address import Address, Family, family_of, parse_address
+from lb_controller.model.address import Address, Family, Network, family_of, parse_address
 from lb_controller.model.cluster import (
     Condition,
     Endpoint,
@@ -15,7 +16,9 @@ from lb_controller.model.cluster import (
     Namespace,
     Node,
     Port,
+    Rival,
     Service,
+    ServiceCIDR,
     ServiceKey,
     TrafficPolicy,
 )
@@ -70,12 +73,30 @@ def node(found: wire.Node) -> Node:
         unschedulable=found.spec.unschedulable,
         deleting=found.metadata.deletion_timestamp is not None,
         addresses=_addresses(internal),
+        pod_cidrs=_networks(found.spec.pod_cidrs or ()),
     )
 
 
 def namespace(found: wire.Namespace) -> Namespace:
     """A Namespace and its labels."""
     return Namespace(found.metadata.name, found.metadata.labels or {})
+
+
+def rival(found: wire.Pod) -> Rival:
+    """A pod of MetalLB: the class that it serves stands in its arguments; a terminating pod still runs."""
+    words = [
+        word
+        for container in found.spec.containers or ()
+        for word in (*(container.command or ()), *(container.args or ()))
+    ]
+    given = [word.removeprefix(names.METALLB_CLASS_FLAG) for word in words if word.startswith(names.METALLB_CLASS_FLAG)]
+    name = f"{found.metadata.namespace}/{found.metadata.name}"
+    return Rival(name, (given[-1] if given else "") or None, running=found.status.phase == "Running")
+
+
+def service_cidr(found: wire.ServiceCIDR) -> ServiceCIDR:
+    """The networks of a ServiceCIDR."""
+    return ServiceCIDR(found.metadata.name, _networks(found.spec.cidrs or ()))
 
 
 def endpoint_slice(found: wire.EndpointSlice) -> EndpointSlice:
@@ -106,6 +127,16 @@ def _addresses(texts: list[str]) -> tuple[Address, ...]:
             kept.append(parse_address(text))
         except ValueError:
             continue  # "None" of a headless Service, or a hostname
+    return tuple(kept)
+
+
+def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    kept = []
+    for text in texts:
+        try:
+            kept.append(ip_network(text, strict=False))
+        except ValueError:
+            continue
     return tuple(kept)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lb_controller.app.webhook import HANDLER
 from lb_controller.model import names
 from lb_controller.runtime.settings import describe
 from tests.lab import programs
@@ -248,8 +249,51 @@ def test_the_speaker_may_write_nothing(default: list[dict[str, Any]]) -> None:
 def test_nobody_may_read_secrets_of_other_namespaces(default: list[dict[str, Any]]) -> None:
     for role, rule in rules(default):
         if "secrets" in rule["resources"]:
-            assert role == "Role heraldlb-speaker"
-            assert rule["verbs"] == ["get"]
+            if role == "Role heraldlb-controller":
+                assert rule["resourceNames"] == [names.WEBHOOK_SERVICE]
+                assert rule["verbs"] == ["get", "update"]
+            else:
+                assert role == "Role heraldlb-speaker"
+                assert rule["verbs"] == ["get"]
+
+
+def test_the_webhook_asks_about_every_kind_where_the_controller_answers(default: list[dict[str, Any]]) -> None:
+    found = one(default, "ValidatingWebhookConfiguration", names.WEBHOOK_CONFIGURATION)
+    [hook] = found["webhooks"]
+    [rule] = hook["rules"]
+    assert set(rule["resources"]) == set(names.PLURALS.values())
+    assert (rule["apiGroups"], rule["apiVersions"]) == ([names.GROUP], [names.VERSION])
+    assert hook["failurePolicy"] == "Ignore"
+    where = hook["clientConfig"]["service"]
+    assert where["path"] == f"/{HANDLER}"
+    service, secret = (one(default, kind, names.WEBHOOK_SERVICE) for kind in ("Service", "Secret"))
+    assert (where["name"], where["namespace"]) == (service["metadata"]["name"], NAMESPACE)
+    assert secret["metadata"]["namespace"] == NAMESPACE
+    controller = containers(default)["controller"]
+    [port] = [port for port in controller["ports"] if port["name"] == service["spec"]["ports"][0]["targetPort"]]
+    assert f"--webhook-port={port['containerPort']}" in controller["args"]
+
+
+def test_without_the_webhook_nothing_of_it_is_left() -> None:
+    assert "webhook" not in json.dumps(render({"webhook": {"enabled": False}})).lower()
+
+
+def test_the_rights_towards_metallb_go_with_their_values() -> None:
+    for namespace, coexistence in (("metallb-system", "auto"), ("", "auto"), ("lb", "ignore"), ("", "ignore")):
+        objects = render({"metalLB": {"namespace": namespace, "coexistence": coexistence}})
+        given = [rule for role, rule in rules(objects) if role.endswith(("-controller", "-speaker"))]
+        assert sum("metallb.io" in rule["apiGroups"] for rule in given) == (2 if namespace else 0)
+        assert sum("pods" in rule["resources"] for rule in given) == (2 if coexistence == "auto" else 0)
+        for name in ("controller", "speaker"):
+            found = containers(objects)[name]
+            assert {f"--metallb-namespace={namespace}", f"--coexistence={coexistence}"} <= set(found["args"])
+
+
+def test_the_webhook_s_values_have_an_effect() -> None:
+    changed = render({"webhook": {"enabled": True, "failurePolicy": "Fail", "timeoutSeconds": 9, "port": 19443}})
+    [hook] = one(changed, "ValidatingWebhookConfiguration", names.WEBHOOK_CONFIGURATION)["webhooks"]
+    assert (hook["failurePolicy"], hook["timeoutSeconds"]) == ("Fail", 9)
+    assert "--webhook-port=19443" in containers(changed)["controller"]["args"]
 
 
 def test_the_notes_hold_a_pool_and_an_advertisement_to_begin_with() -> None:

@@ -84,7 +84,10 @@ def test_the_controller_s_policy_lets_scrapes_in_and_requests_to_the_api_server_
         "NetworkPolicy",
         "heraldlb-controller",
     )["spec"]
-    assert found["ingress"] == [{"ports": [{"protocol": "TCP", "port": 19470}]}]
+    scrapes, webhook = ([{"ports": [{"protocol": "TCP", "port": port}]}] for port in (19470, 9443))
+    assert found["ingress"] == scrapes + webhook
+    without = render({"networkpolicies": {"enabled": True}, "webhook": {"enabled": False}})
+    assert len(one(without, "NetworkPolicy", "heraldlb-controller")["spec"]["ingress"]) == 1
     assert found["egress"] == [{"ports": [{"protocol": "TCP", "port": 8443}]}]
 
 

@@ -5,8 +5,11 @@ import json
 import msgspec
 import pytest
 
-from lb_controller.app.inputs import from_json, from_mapping, is_watched
+from lb_controller.app.inputs import SOURCES, from_json, from_mapping, is_watched, sources
 from lb_controller.app.settings import ControllerSettings
+from lb_controller.model import names
+from lb_controller.model.config import Origin
+from lb_controller.model.parse.objects import RawObject
 from lb_controller.runtime.settings import read
 
 META = {"name": "x", "namespace": "", "resourceVersion": "7", "labels": {"a": "b"}}
@@ -14,6 +17,9 @@ BODIES = [
     ("Service", {"metadata": {**META, "namespace": "ns"}, "spec": {"type": "LoadBalancer", "clusterIP": "10.0.0.1"}}),
     ("Namespace", {"metadata": META}),
     ("IPAddressPool", {"metadata": META, "spec": {"addresses": ["192.0.2.0/28"]}}),
+    ("metallb.io/IPAddressPool", {"metadata": META, "spec": {"addresses": ["192.0.2.0/28"]}}),
+    ("Node", {"metadata": META, "spec": {"podCIDRs": ["10.1.0.0/24"]}, "status": {"addresses": []}}),
+    ("ServiceCIDR", {"metadata": META, "spec": {"cidrs": ["10.96.0.0/12", "fd00::/112"]}}),
 ]
 
 
@@ -46,3 +52,18 @@ def test_a_service_fetched_after_its_type_changed_is_not_ours_to_watch(source: s
 def test_the_controller_needs_no_setting_in_a_pod() -> None:
     settings = read(ControllerSettings, [], {"POD_NAME": "pod-1", "POD_NAMESPACE": "lb"}, prog="test")
     assert (settings.replica, settings.namespace, settings.kubeconfig) == ("pod-1", "lb", None)
+
+
+def test_metallb_s_objects_are_read_from_one_namespace_or_not_at_all() -> None:
+    theirs = {source: str(resource.path) for source, resource in sources("lb").items() if source not in SOURCES}
+    assert theirs["metallb.io/BGPPeer"] == "/apis/metallb.io/v1beta2/namespaces/lb/bgppeers"
+    assert theirs["metallb.io/IPAddressPool"] == "/apis/metallb.io/v1beta1/namespaces/lb/ipaddresspools"
+    assert len(theirs) == len(names.PLURALS)
+    assert sources("") == SOURCES
+
+
+def test_an_object_knows_which_group_it_came_from() -> None:
+    for source, origin in (("IPAddressPool", Origin.HERALDLB), ("metallb.io/IPAddressPool", Origin.METALLB)):
+        found = from_mapping(source, {"metadata": META}).value
+        assert isinstance(found, RawObject)
+        assert (found.kind, found.origin) == ("IPAddressPool", origin)

@@ -1,10 +1,13 @@
 """The Lease's decision: who may take it and when, by the own clock only."""
 
+from typing import cast
+
 import pytest
 
-from lb_controller.kube.lease import LeaseView, Sight, Step, Timing, decide
+from lb_controller.kube.client import Api
+from lb_controller.kube.lease import Candidacy, Leadership, LeaseView, Sight, Step, Timing, decide
 
-FREE = LeaseView(version="7", holder="", duration=12)
+FREE = LeaseView(version="7", holder="", duration=1)
 MINE = LeaseView(version="7", holder="me", duration=12)
 THEIRS = LeaseView(version="7", holder="other", duration=12)
 NONE = LeaseView()
@@ -47,3 +50,38 @@ def test_the_holder_stops_before_the_first_moment_another_may_begin(duration: fl
     last_write = timing.acts_until(renewed_at)
     assert decide(seen_by_other, "other", now=last_write) is Step.WAIT
     assert renewed_at + duration - last_write == timing.margin
+
+
+def test_a_write_keeps_what_others_noted_on_the_lease_and_renews_our_own_notes() -> None:
+    notes = {"heraldlb.io/shadow-of": "m/c"}
+    leadership = Leadership(cast(Api, None), Candidacy("ns", "lease", "me"), lambda _: None, lambda: notes)
+    view = LeaseView("7", "me", 12.0, 1, {"a": "b"}, {"helm.sh/x": "y", "heraldlb.io/old": "gone"})
+    metadata = leadership._body(view)["metadata"]
+    assert metadata["labels"] == {"a": "b"}
+    assert metadata["annotations"] == {"helm.sh/x": "y", "heraldlb.io/shadow-of": "m/c"}
+
+
+BY_HAND = [
+    (NONE, "deleted"),
+    (LeaseView(version="8", holder="", duration=12), "emptied"),
+    (LeaseView(version="8", holder="me", duration=12), "given to me"),
+    (LeaseView(version="8", holder="third", duration=12), "given to a third"),
+]
+
+
+@pytest.mark.parametrize("view", [view for view, _ in BY_HAND], ids=[word for _, word in BY_HAND])
+def test_a_lease_changed_by_hand_makes_nobody_lead_before_its_holder_has_stopped(view: LeaseView) -> None:
+    sight = Sight(THEIRS, since=0.0).look(view, 5.0, me="me")
+    for now in (5.0, 10.0, 16.9):
+        sight = sight.look(view, now, me="me")
+        assert decide(sight, "me", now) is Step.WAIT
+    assert decide(sight, "me", 17.0) is Step.TAKE
+
+
+def test_our_own_write_whose_answer_was_lost_is_ours() -> None:
+    sight = Sight(THEIRS, since=0.0).look(LeaseView(version="8", holder="me", duration=12), 13.0)
+    assert decide(sight, "me", now=13.0) is Step.RENEW
+
+
+def test_a_process_that_starts_anew_under_its_name_goes_on_at_once() -> None:
+    assert decide(Sight(MINE, since=0.0), "me", now=0.0) is Step.RENEW
