@@ -6,7 +6,7 @@ loop when it ends, and takes 2 ms an event; none of it may touch the loop that a
 - back-offs without end: its default gives up after a minute of 5xx and ends the operator;
 - it runs again when it ends all the same (an in-band watch ERROR does that), and each run is followed by a full list,
   because kopf reports no deletion that happened between two lists;
-- no index and no worker limit: the one is quadratic, the other deadlocks.
+- no index and no worker limit: the one is quadratic, the other deadlocks; and no memory of objects, which grows.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import kopf
+from kopf._core.reactor import inventory
 
 from lb_controller.app.inputs import FIELD_SELECTORS, SOURCES, Sources, Value, from_mapping
 from lb_controller.app.observed import Sighting
@@ -71,6 +72,13 @@ class _NoProgress(kopf.ProgressStorage):
 
     def clear(self, *, essence: Any) -> Any:
         return essence
+
+
+class _NoMemories(inventory.ResourceMemories):
+    """Remembers nothing about an object: it would be 8 KB for each, of use to other kinds of handlers only."""
+
+    async def recall(self, raw_body: Any, **words: Any) -> inventory.ResourceMemory:
+        return await super().recall(raw_body, **{**words, "ephemeral": True})
 
 
 class Operator:
@@ -138,7 +146,12 @@ class Operator:
             self._again = again
             try:
                 await kopf.operator(
-                    registry=registry, settings=settings, clusterwide=True, standalone=True, stop_flag=flag
+                    registry=registry,
+                    settings=settings,
+                    memories=_NoMemories(),
+                    clusterwide=True,
+                    standalone=True,
+                    stop_flag=flag,
                 )
             except Exception as error:
                 self._log.warning("operator_ended", why=str(error) or type(error).__name__)

@@ -1,0 +1,53 @@
+"""The observer of the fault tests finds what it is there to find."""
+
+import msgspec
+
+from lb_controller.model import wire
+from tests.e2e.churn import Observer
+
+
+def service(name: str, *has: str, uid: str = "", key: str = "", port: int = 80, asks: str = "") -> wire.Service:
+    notes = {"heraldlb.io/allow-shared-ip": key, "heraldlb.io/loadBalancerIPs": asks}
+    body = {
+        "metadata": {"name": name, "uid": uid or name, "annotations": {k: v for k, v in notes.items() if v}},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": port}]},
+        "status": {"loadBalancer": {"ingress": [{"ip": ip} for ip in has]}},
+    }
+    return msgspec.convert(body, wire.Service)
+
+
+def told(*steps: wire.Service | str) -> list[str]:
+    found: list[str] = []
+    observer = Observer(found.append)
+    for step in steps:
+        if isinstance(step, str):
+            observer.take(("", step), None)
+        else:
+            observer.take(("", step.metadata.name), step)
+    return [text.partition(":")[0] for text in found]
+
+
+def test_an_address_held_twice_is_found_unless_both_may_share_it() -> None:
+    assert told(service("a", "1"), service("b", "1")) == ["twice"]
+    assert told(service("a", "1", key="k"), service("b", "1", key="k", port=81)) == []
+    assert told(service("a", "1", key="k"), service("b", "1", key="k")) == ["twice"]
+    assert told(service("a", "1", key="k"), service("b", "1", key="l", port=81)) == ["twice"]
+
+
+def test_an_address_that_was_free_in_between_is_not_twice() -> None:
+    assert told(service("a", "1"), "a", service("b", "1")) == []
+
+
+def test_a_move_is_found_unless_it_was_asked_for() -> None:
+    assert told(service("a", "1"), service("a", "2")) == ["moved"]
+    assert told(service("a", "1"), service("a", "1", asks="2"), service("a", "2", asks="2")) == []
+    assert told(service("a", "1"), service("a", "2", asks="2")) == []
+
+
+def test_an_emptied_status_is_found_but_a_new_object_of_the_name_is_none() -> None:
+    assert told(service("a", "1"), service("a")) == ["emptied"]
+    assert told(service("a", "1"), service("a", uid="new")) == []
+
+
+def test_one_that_changed_its_request_may_still_stand_where_it_must_leave() -> None:
+    assert told(service("a", "1", key="k"), service("b", "1", key="k", port=81), service("b", "1", port=81)) == []
