@@ -12,7 +12,7 @@ LAB := $(BIN)/python -m tests.lab
 PYTEST := $(BIN)/pytest
 CODE := lb_controller speaker tests
 
-.PHONY: help setup lock docs crds format check fast test e2e demo lab-up lab-down bench image clean
+.PHONY: help setup lock docs crds format check fast test e2e demo lab-up lab-down bench simulate image clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +53,12 @@ check: setup ## format, lint, types, import contracts, fast tests, chart
 fast: setup ## only the fast tests
 	$(PYTEST) -q -m 'not e2e' --ignore=tests/unit/chart tests
 
-test: check e2e ## everything that CI runs: check, then the tests on a real Kubernetes (root)
+test: check simulate e2e ## everything that CI runs: check, the simulation, the tests on a real Kubernetes (root)
+
+SEEDS ?= 2000
+FIRST ?= 1
+simulate: setup ## layer 2 in simulation: SEEDS random worlds with random faults, beginning with seed FIRST
+	$(BIN)/python -m tests.property.simulation --seeds $(SEEDS) --first $(FIRST)
 
 e2e: setup ## tests on a real Kubernetes in network namespaces (root)
 	$(PYTEST) -m e2e tests/e2e

@@ -13,7 +13,7 @@ from speaker.announcer.layer2.schedule import Schedule
 from speaker.announcer.net.driver import Driver
 from speaker.announcer.net.interfaces import Interfaces
 from speaker.announcer.net.packet_socket import require_permission
-from speaker.announcer.ownership.machine import Announce, Event, Machine, Withdraw
+from speaker.announcer.ownership.readiness import Announce, Event, Machine, Withdraw
 from speaker.ipc.messages import AnyMessage, Counters, LinkAnnouncement, LinkDelta, LinkSnapshot, LinkState
 from speaker.ipc.stream import Peer, Server
 

@@ -16,7 +16,7 @@ from speaker.announcer.net.groups import Groups
 from speaker.announcer.net.interfaces import Interface
 from speaker.announcer.net.packet_socket import PacketSocket
 from speaker.announcer.net.port import Count, Port
-from speaker.announcer.ownership.machine import Carrier, Event, Machine, Own, Release
+from speaker.announcer.ownership.readiness import Carrier, Event, Machine, Own, Release
 
 
 class Driver:

@@ -1,114 +1,268 @@
 """Who owns an address, as this node sees it. Sans-IO: events go in with the time, effects come out.
 
 Theory of operation. The speaker ranks: for each address it names the nodes that may own it, best first, from
-Kubernetes' facts (readiness, endpoints, labels). This machine elects: the owner is the first of the list that is alive.
-Today a node is alive when the speaker lists it, so the first of the list owns; liveness on the wire (BFD and claims
-between the announcers) enters here as further events, without a change for those who use the machine.
+Kubernetes' facts. The announcers elect, on the wire: each decides for itself from what it hears, a claim is broadcast,
+and one total order settles two claims. docs/explanation/ownership.md tells the whole protocol; its parts are
 
-    absent --listed, first--> OWNED --not first any more, withdrawn, no carrier--> absent
+    reception    what a datagram proves, and what it says          lifecycle  STARTING, RUNNING, LATE, leaving
+    suspicion    evidence, windows, verdicts: who lives            tenure     this node's own claims begin and end
+    vacancies    filling an address that nobody living claims      moves      planned moves, make before break
+    conflicts    two owners, third witnesses, the wire's word      claims     the book of all claims and their order
 
-An address is owned only while at least one of its interfaces has carrier: a node that cannot be heard must not believe
-that it answers.
+A step takes all events that are there, runs the timers, settles every address that was touched, and only then speaks.
+
+An address is answered <=> `owned` has it and `silent` is False, and this step was the first thing after a wake-up: the
+gap before it is how a process that was frozen finds out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from lb_controller.model.address import Address
+from speaker.announcer.ownership.agenda import NEVER
+from speaker.announcer.ownership.claims import Lost
+from speaker.announcer.ownership.conflicts import Conflicts
+from speaker.announcer.ownership.core import Boots, Core, Phase
+from speaker.announcer.ownership.events import (
+    Announce,
+    Answered,
+    Asked,
+    Carrier,
+    Cause,
+    Claimed,
+    Decline,
+    Effect,
+    Event,
+    Expired,
+    Heard,
+    Leave,
+    Members,
+    Received,
+    Unwilling,
+    Withdraw,
+)
+from speaker.announcer.ownership.lifecycle import Lifecycle
+from speaker.announcer.ownership.messages import Claim, Flag, Why, address_of, key_of
+from speaker.announcer.ownership.moves import Moves
+from speaker.announcer.ownership.reception import Reception
+from speaker.announcer.ownership.speech import Speech
+from speaker.announcer.ownership.suspicion import Suspicions
+from speaker.announcer.ownership.tenure import Tenure
+from speaker.announcer.ownership.timers import Timers
+from speaker.announcer.ownership.vacancies import Vacancies
 
 
 @dataclass(frozen=True, slots=True)
-class Announce:
-    """The speaker's word on one address: who may own it, best first, and on which interfaces (None: all)."""
+class Memory:
+    """What a restarted process remembers: hints only. A living owner always wins, whatever is remembered."""
 
-    address: Address
-    candidates: tuple[str, ...]
-    interfaces: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """The address is not to be announced any more."""
-
-    address: Address
+    held: frozenset[Address] = frozenset()
+    lamport: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Carrier:
-    """The interfaces that are up and have carrier now; everything else is down."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which node this is, and on which of its interfaces the members meet."""
 
-    interfaces: frozenset[str]
-
-
-Event = Announce | Withdraw | Carrier
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """Answer for the address from now on, on these interfaces, and tell the link."""
-
-    address: Address
-    interfaces: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Stop answering for the address at once."""
-
-    address: Address
-
-
-Effect = Own | Release
+    node: str
+    link: str
+    failback: bool = False
 
 
 class Machine:
-    """The ownership of all addresses on node `me`. `deadline` is when `step` wants to be called at the latest."""
+    """The ownership of all addresses on one node and link. `deadline`: when `step` wants to be called at the latest."""
 
-    def __init__(self, me: str) -> None:
-        self.me = me
-        self.deadline: float | None = None
-        self.owned: dict[Address, frozenset[str]] = {}
-        self._announced: dict[Address, Announce] = {}
-        self._up: frozenset[str] = frozenset()
+    def __init__(self, me: Identity, timers: Timers, boots: Boots, now: float, memory: Memory | None = None) -> None:
+        self._core = core = Core(me.node, me.link, timers, boots, now)
+        self._tenure = Tenure(core)
+        self._suspicions = Suspicions(core)
+        self._vacancies = Vacancies(core, self._tenure)
+        self._moves = Moves(core, self._tenure, failback=me.failback)
+        self._conflicts = Conflicts(core, self._tenure, self._suspicions, self._vacancies)
+        self._lifecycle = Lifecycle(core, self._suspicions, self._tenure)
+        self._reception = Reception(core, self._suspicions, self._lifecycle, self._moves, self._conflicts)
+        self._speech = Speech(core, self._lifecycle)
+        self._parts = (
+            self._lifecycle,
+            self._suspicions,
+            self._reception,
+            self._vacancies,
+            self._moves,
+            self._conflicts,
+            self._tenure,
+        )
+        self._take: dict[type[Event], Callable[[Any], None]] = {
+            Members: self._members,
+            Announce: self._announce,
+            Withdraw: self._withdraw,
+            Decline: self._decline,
+            Leave: self._leave,
+            Carrier: self._carrier,
+            Received: self._received,
+            Heard: self._heard,
+            Expired: self._expired,
+            Asked: self._conflicts.asked,
+            Answered: self._conflicts.answered,
+            Claimed: self._conflicts.claimed,
+        }
+        self.woke = now
+        self.deadline = now
+        if memory is not None:
+            core.lamport = memory.lamport
+            for address in memory.held:
+                core.book.lost[key_of(address)] = Lost(me.node, Cause.RESUMED, now)
 
-    def step(self, event: Event, now: float) -> tuple[Effect, ...]:
-        """Take one event at the time `now` (seconds, monotonic)."""
-        del now  # no timer yet: liveness on the wire will need it
-        match event:
-            case Announce(address):
-                self._announced[address] = event
-                return self._settle([address])
-            case Withdraw(address):
-                self._announced.pop(address, None)
-                return self._settle([address])
-            case Carrier(interfaces):
-                self._up = interfaces
-                return self._settle(list(self._announced))
+    # --- one step
+
+    def step(self, events: Iterable[Event], now: float) -> list[Effect]:
+        """Take all events that are there at the time `now` (seconds, monotonic)."""
+        core = self._core
+        core.now = now
+        if now - self.woke > core.timers.late:
+            self._lifecycle.late()
+        self.woke = now
+        for event in events:
+            self._take[type(event)](event)
+        if core.phase is not Phase.CARRIERLESS:
+            for part in self._parts:
+                if part.deadline <= now:
+                    part.run()
+            self._lifecycle.progress()
+        self._settle()
+        effects = self._speech.take()
+        deadline = min(part.deadline for part in self._parts) if core.phase is not Phase.CARRIERLESS else NEVER
+        self.deadline = min(now + core.timers.wake, deadline, core.hello_at)
+        return effects
+
+    def _received(self, event: Received) -> None:
+        if self._core.phase is not Phase.CARRIERLESS:
+            self._reception.take(event.message)
+
+    def _carrier(self, event: Carrier) -> None:
+        self._lifecycle.carrier(event.interfaces)
+
+    def _leave(self, _: Leave) -> None:
+        self._lifecycle.leave()
+
+    def _expired(self, event: Expired) -> None:
+        peer = self._core.roster.peers.get(event.peer)
+        if peer is not None:
+            self._suspicions.expired(peer)
+
+    def _heard(self, event: Heard) -> None:
+        peer = self._core.roster.peers.get(event.peer)
+        if peer is None or self._core.phase is Phase.CARRIERLESS:
+            return
+        self._reception.heard_somebody()
+        if event.two_way:
+            peer.session_up = True
+        elif peer.session_up:
+            self._suspicions.session_down(peer)
+        if not peer.flags & Flag.ALONE:
+            self._suspicions.evidence(peer, two_way=event.two_way)
+
+    # --- the speaker's word
+
+    def _members(self, event: Members) -> None:
+        core = self._core
+        for peer in core.roster.set_members(event.names):
+            self._suspicions.drop(peer)
+            core.touched.update(core.book.forget(peer.name, Cause.LEFT, float("-inf")))
+        self._suspicions.members_changed()
+        core.recount = True
+
+    def _announce(self, entry: Announce) -> None:
+        core, key = self._core, key_of(entry.address)
+        if not entry.candidates:
+            self._withdraw(Withdraw(entry.address))
+            return
+        before = core.entries.get(key)
+        core.entries[key] = entry
+        core.touched.add(key)
+        if before is None:
+            return
+        if core.owns(key):
+            if before.interfaces != entry.interfaces:
+                self._lifecycle.reinterface(key, None)
+            if entry.rebalance and entry.rebalance != before.rebalance:
+                self._moves.rebalance(key)
+        elif before.candidates != entry.candidates:
+            self._vacancies.reconsider(key)
+
+    def _withdraw(self, event: Withdraw) -> None:
+        core, key = self._core, key_of(event.address)
+        if key not in core.entries:
+            return
+        self._tenure.end(key, Cause.RELEASED, Why.WITHDRAWN)
+        del core.entries[key]
+        core.book.lost.pop(key, None)
+        core.touched.add(key)
+
+    def _decline(self, event: Decline) -> None:
+        core = self._core
+        reasons = event.reasons | (core.declines & {Unwilling.LEAVING})
+        if core.declines != reasons:
+            core.declines = reasons
+            core.touched.update(core.entries)
+            core.out.hello = True
+
+    # --- settling
+
+    def _settle(self) -> None:
+        core = self._core
+        if core.returned:
+            self._vacancies.wait_for(core.returned)
+            core.returned.clear()
+        if core.recount:
+            core.recount = False
+            self._vacancies.recount()
+            self._moves.recount()
+        while core.touched:
+            touched, core.touched = core.touched, set()
+            for key in sorted(touched):
+                self._conflicts.settle(key)
+                self._moves.settle(key)
+                self._vacancies.settle(key)
+        for key in core.disputed:
+            if core.owns(key):
+                self._tenure.defend(key)
+        core.disputed.clear()
+
+    # --- what is
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing may be answered now, whatever is owned."""
+        return self._core.phase is not Phase.RUNNING
+
+    @property
+    def owned(self) -> dict[Address, frozenset[str]]:
+        """The addresses that this node owns, each with the interfaces where it answers."""
+        core = self._core
+        entries = ((address_of(key), core.entries.get(key)) for key in core.book.of(core.me))
+        return {address: core.interfaces(entry) for address, entry in entries if entry is not None}
 
     @property
     def announced(self) -> frozenset[Address]:
         """All addresses that the speaker spoke of."""
-        return frozenset(self._announced)
+        return frozenset(entry.address for entry in self._core.entries.values())
 
-    def _settle(self, addresses: Iterable[Address]) -> tuple[Effect, ...]:
-        effects: list[Effect] = []
-        for address in addresses:
-            wanted = self._wanted(address)
-            had = self.owned.get(address)
-            if wanted == had:
-                continue
-            if wanted is None:
-                del self.owned[address]
-                effects.append(Release(address))
-            else:
-                self.owned[address] = wanted
-                effects.append(Own(address, wanted))
-        return tuple(effects)
+    def claim(self, node: str, address: Address) -> Claim | None:
+        """The claim of a node, this one or a peer, to the address, as known here."""
+        return self._core.book.of(node).get(key_of(address))
 
-    def _wanted(self, address: Address) -> frozenset[str] | None:
-        """The interfaces on which this node should answer, None when it should not."""
-        announced = self._announced.get(address)
-        if announced is None or announced.candidates[:1] != (self.me,):
-            return None
-        chosen = self._up if announced.interfaces is None else self._up & announced.interfaces
-        return chosen or None
+    def known(self, node: str) -> tuple[int, int]:
+        """Number and digest of the claims of a node, this one or a peer, as known here."""
+        return self._core.book.summary(node)
+
+    @property
+    def quarantined(self) -> dict[Address, bytes]:
+        """New addresses that a foreign host has, and its hardware address."""
+        return {address_of(key): mac for key, mac in self._vacancies.quarantined.items()}
+
+    @property
+    def memory(self) -> Memory:
+        """What to remember for the next process."""
+        held = frozenset(address_of(key) for key in self._core.book.of(self._core.me))
+        return Memory(held, self._core.lamport)
