@@ -21,6 +21,7 @@ from lb_controller.runtime.metrics import registry
 from lb_controller.runtime.settings import Coexistence
 from lb_controller.runtime.tasks import LoopLag, Tasks
 from speaker.app.inputs import Inputs
+from speaker.app.preflight import Asked, Preflight
 from speaker.app.report import Report
 from speaker.app.secrets import Passwords
 from speaker.app.settings import SpeakerSettings
@@ -80,6 +81,7 @@ class Brain:
             "bgp": self._bgp_ready,
         }
         self.report.lag.set_function(lambda: self.lag.last)
+        self.preflight = Preflight(self.metrics, self._ask)
 
     def start(self, tasks: Tasks) -> None:
         """Start all tasks."""
@@ -92,6 +94,7 @@ class Brain:
         tasks.start("bgp", self._bgp_client.run())
         tasks.start("settle", self._settle_for_ever())
         tasks.start("loop_lag", self.lag.run())
+        tasks.start("preflight", self.preflight.run())
 
     def _serves(self, service: Service) -> bool:
         """Whether the Service is ours, as the controller decides it too, and no rival's."""
@@ -169,6 +172,13 @@ class Brain:
         if self._bgp is not None:
             by_bgp = bgp.omissions if self.inputs.config.bgp_advertisements else None
             self.report.silent_now(silent(self._decider.omissions, by_bgp))
+
+    def _ask(self) -> Asked | None:
+        if self.inputs.missing():
+            return None
+        services = self._decider.cluster.services.values()
+        addresses = {str(address) for service in services for address in service.ingress}
+        return Asked(addresses, bool(self.inputs.config.bgp_peers), self.lag.take_worst())
 
     # --- the announcers
 

@@ -9,6 +9,7 @@ import yaml
 
 from lb_controller.app.trial import ANNOUNCED
 from lb_controller.model import names, reasons
+from speaker.decide.preflight import Finding
 from tests.support import reference
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +18,7 @@ PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 EXAMPLES = sorted((DOCS / "examples").glob("*.yaml"))
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
 # Labels whose values are few: words of ours, or objects that an administrator declares.
-BOUNDED = {"family", "kind", "peer", "pool", "protocol", "reason", "result"}
+BOUNDED = {"family", "finding", "kind", "peer", "pool", "protocol", "reason", "result"}
 
 
 def page(name: str) -> str:
@@ -76,6 +77,13 @@ def test_every_reason_is_an_enumeration_that_the_page_knows() -> None:
         if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
     ]
     assert len(kinds) == 5, "a new enumeration of reasons needs a part in docs/reference/reasons.md and in this test"
+
+
+def test_every_finding_of_the_preflight_has_its_paragraph_and_nothing_else_has() -> None:
+    found = sections(page("preflight"), 3)
+    headings = re.findall(r"^### (.+)$", page("preflight"), flags=re.MULTILINE)
+    assert headings == [finding.value for finding in Finding]
+    assert all(len(found[finding].strip()) > 60 for finding in Finding)
 
 
 def test_every_annotation_and_label_is_named() -> None:

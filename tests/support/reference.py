@@ -21,6 +21,7 @@ from lb_controller.app.trial import TrialSettings
 from lb_controller.runtime.metrics import registry
 from lb_controller.runtime.settings import describe
 from speaker.announcer.app.settings import AnnouncerSettings
+from speaker.app.preflight import Asked, Preflight
 from speaker.app.report import Report
 from speaker.app.settings import SpeakerSettings
 from speaker.bgp.__main__ import BgpSettings
@@ -58,6 +59,7 @@ def registries() -> dict[str, CollectorRegistry]:
     found = {"controller": registry(), "speaker": registry()}
     ControllerMetrics(found["controller"])
     Report(found["speaker"])
+    Preflight(found["speaker"], lambda: Asked((), False, 0.0))
     return found
 
 
