@@ -48,7 +48,7 @@ class Leavers:
                 except Conflict:
                     continue
                 except ApiError as error:
-                    self._log.info("release_failed", service=str(service.key), why=str(error))
+                    self._log.info("release_failed", service=str(service.key), uid=service.uid, why=str(error))
                     await asyncio.sleep(backoff.next())
                 else:
                     break
@@ -63,4 +63,4 @@ class Leavers:
             service.key.name, service.key.namespace, version, ingress=None, conditions=(), annotations={}
         )
         await self._api.apply(f"{path}/status", body, manager=names.FIELD_MANAGER_CONTROLLER)
-        self._log.info("service_released", service=str(service.key))
+        self._log.info("service_released", service=str(service.key), uid=service.uid)

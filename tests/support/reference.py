@@ -26,6 +26,7 @@ from speaker.app.report import Report
 from speaker.app.settings import SpeakerSettings
 from speaker.bgp.__main__ import BgpSettings
 from tests.support.chart import CHART, values
+from tests.support.events import lines
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -151,10 +152,25 @@ def alerts_table() -> str:
     return table(" alert | severity | after | when ", rows)
 
 
+def events_table() -> str:
+    """One row for each event and module; a field `**where` stands for what the module gathers under that name."""
+    found: dict[tuple[str, str], tuple[set[str], dict[str, None]]] = {}
+    for line in lines():
+        for event in line.events:
+            levels, fields_of = found.setdefault((event, line.module), (set(), {}))
+            levels.add(line.level)
+            fields_of.update(dict.fromkeys(line.fields))
+    rows = [
+        f"| `{event}` | {', '.join(sorted(levels))} | {', '.join(f'`{name}`' for name in names)} | `{module}` |"
+        for (event, module), (levels, names) in sorted(found.items())
+    ]
+    return table(" event | level | fields | written by ", rows)
+
+
 def parts() -> dict[str, Callable[[], str]]:
     """Name of a generated part -> what writes it."""
     crds = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))}
-    found: dict[str, Callable[[], str]] = {"values": values_table, "alerts": alerts_table}
+    found: dict[str, Callable[[], str]] = {"values": values_table, "alerts": alerts_table, "events": events_table}
     for process in SETTINGS:
         found[f"settings-{process}"] = lambda process=process: settings_table(process)
     for process in registries():
