@@ -12,7 +12,7 @@ LAB := $(BIN)/python -m tests.lab
 PYTEST := $(BIN)/pytest
 CODE := lb_controller speaker tests
 
-.PHONY: help setup lock docs crds format check fast test e2e demo lab-up lab-down bench simulate image clean
+.PHONY: help setup lock docs html crds format check fast test e2e demo lab-up lab-down bench simulate image clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,9 +30,20 @@ PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url 
 lock: setup ## pin dependencies anew: requirements.lock (image) and requirements-dev.lock
 	$(PIP_COMPILE) --extra announcer -o requirements.lock pyproject.toml
 	$(PIP_COMPILE) --extra announcer --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(PIP_COMPILE) -o docs/requirements.lock docs/requirements.in
 
 docs: setup ## write what the code says into docs/reference
 	$(BIN)/python -m tests.support.reference
+
+DOCS := .venv-docs
+SITE := build/html
+html: $(DOCS)/.installed ## the documentation as HTML in build/html; a bad link is an error
+	$(DOCS)/bin/sphinx-build -W --keep-going -n -q -b html docs $(SITE)
+$(DOCS)/.installed: docs/requirements.lock
+	rm -rf $(DOCS)
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.lock
+	@touch $@
 
 crds: ## copy crds/ into the chart
 	mkdir -p charts/heraldlb/files/crds
@@ -79,5 +90,5 @@ image: setup ## build the container image without Docker; prints its tag
 	$(LAB) build image
 
 clean: ## remove what make setup and the tools made in the checkout
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(DOCS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
