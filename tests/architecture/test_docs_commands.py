@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lb_controller.model import names
+from tests.lab.__main__ import COMMANDS as COMMANDS_OF_THE_LAB
 from tests.support.chart import values
 from tests.support.documented import ROOT, Found, commands, manifests, sets
 
@@ -73,3 +74,8 @@ def test_manifests_are_of_kinds_that_exist(manifest: Found) -> None:
 def test_resources_of_our_group_exist(command: Found) -> None:
     for plural in re.findall(rf"\b(\w+)\.{re.escape(names.GROUP)}\b(?!/)", command.text):
         assert plural in names.PLURALS.values(), plural
+
+
+@pytest.mark.parametrize("command", [found for found in COMMANDS if found.text.startswith("lab ")], ids=str)
+def test_a_command_of_the_lab_exists(command: Found) -> None:
+    assert command.text.split()[1] in COMMANDS_OF_THE_LAB
