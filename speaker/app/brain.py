@@ -151,8 +151,8 @@ class Brain:
             self._passwords.known,
             ignore_exclusion=self.settings.ignore_exclude_label,
         )
-        if before is None or (bgp.peers, bgp.routes) != (before.peers, before.routes):
-            self._bgp_client.send(BgpSnapshot(peers=bgp.peers, routes=bgp.routes))
+        if before is None or _snapshot(bgp) != _snapshot(before):
+            self._bgp_client.send(_snapshot(bgp))
         if before is None or bgp.refused_peers != before.refused_peers:
             for peer, why in bgp.refused_peers.items():
                 log.warning("peer_without_session", peer=peer, why=why)
@@ -160,7 +160,7 @@ class Brain:
     def _measure(self) -> None:
         bgp = self._bgp or BgpDecision()
         self.report.announced.labels("layer2").set(len(self._decider.announcements))
-        self.report.announced.labels("bgp").set(len(bgp.routes))
+        self.report.announced.labels("bgp").set(bgp.staying)
         self.report.nodes.set(len(self._decider.cluster.nodes))
         self.report.omissions.clear()
         link = (omission.reason for found in self._decider.omissions.values() for omission in found.values())
@@ -190,7 +190,7 @@ class Brain:
     def _greet_bgp(self, peer: Peer) -> None:
         log.info("bgp_connected")
         if self._bgp is not None:
-            peer.send(BgpSnapshot(peers=self._bgp.peers, routes=self._bgp.routes))
+            peer.send(_snapshot(self._bgp))
 
     def _link_snapshot(self) -> LinkSnapshot:
         announcements = tuple(map(_link, self._decider.announcements.values()))
@@ -245,6 +245,10 @@ def _link(announcement: Announcement) -> LinkAnnouncement:
         candidates=announcement.candidates,
         interfaces=None if interfaces is None else tuple(sorted(interfaces)),
     )
+
+
+def _snapshot(bgp: BgpDecision) -> BgpSnapshot:
+    return BgpSnapshot(peers=bgp.peers, routes=bgp.routes, for_good=bgp.for_good)
 
 
 def _secrets(config: Config) -> set[str]:

@@ -16,6 +16,12 @@ class BgpSettings:
     """Runs the BGP daemon of one node and tells it what the speaker wants announced."""
 
     socket_dir: Path = setting(Path("/run/heraldlb"), help="directory of the sockets shared with the speaker")
+    drain_seconds: float = setting(
+        5.0,
+        help="seconds on a planned stop between demoting routes (GRACEFUL_SHUTDOWN, RFC 8326) and withdrawing them",
+        minimum=0,
+        maximum=600,
+    )
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")
     log_level_file: Path | None = setting(
         None, help="file with a level that replaces it, read again when it changes and on SIGHUP"
@@ -24,8 +30,8 @@ class BgpSettings:
 
 
 async def serve(settings: BgpSettings) -> None:
-    """Run until SIGTERM, then take every route back."""
-    supervisor = Supervisor(settings.socket_dir)
+    """Run until SIGTERM, then demote and take back every route."""
+    supervisor = Supervisor(settings.socket_dir, settings.drain_seconds)
     async with Tasks() as tasks:
         tasks.start("log_level", follow_level(settings.log_level_file, settings.log_level))
         tasks.start("bridge", supervisor.daemon.listen())

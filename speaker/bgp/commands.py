@@ -6,14 +6,16 @@ IPv4 route on an IPv6 session becomes the router ID, which the peer cannot reach
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from lb_controller.model.address import Family
 from speaker.bgp.sessions import Session
-from speaker.ipc.messages import Route
+from speaker.ipc.messages import Parting, Route
 
 BATCH = 500
 LARGE = "large:"
+# RFC 8326, section 4: asks the peer to take any other route; towards iBGP the local preference says the same.
+GRACEFUL_SHUTDOWN = "65535:0"
 # Text that may stand in a command: nothing here can end a word or begin another command.
 _PREFIX = re.compile(r"[0-9a-fA-F.:]{2,45}/\d{1,3}")
 _COMMUNITY = re.compile(r"(large:\d{1,10}:)?\d{1,10}:\d{1,10}")
@@ -28,6 +30,25 @@ class Attributes:
     med: int | None = None
     prepend: int = 0
     communities: tuple[str, ...] = ()
+
+    def demoted(self) -> "Attributes":
+        """The same as the last choice of every router that has another one."""
+        if GRACEFUL_SHUTDOWN in self.communities and self.local_pref == 0:
+            return self
+        communities = tuple(sorted({*self.communities, GRACEFUL_SHUTDOWN}))
+        return replace(self, local_pref=0, communities=communities)
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What one session should carry: prefix -> attributes; the prefixes among them that leave; why some are left out.
+
+    `refused` holds a sentence for each prefix that cannot be written.
+    """
+
+    routes: dict[str, Attributes] = field(default_factory=dict)
+    leaving: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +100,24 @@ def _words(attributes: Attributes, session: Session) -> str:
     return " ".join(words)
 
 
-def wanted_routes(session: Session, routes: Iterable[Route]) -> tuple[dict[str, Attributes], dict[str, str]]:
-    """What the session should carry, prefix -> attributes, and a sentence for each prefix that cannot be written.
-
-    Routes of a family that the session does not carry are left out.
-    """
+def wanted_routes(session: Session, routes: Iterable[Route]) -> Wanted:
+    """What the session should carry. Routes of a family that the session does not carry are left out."""
     hops = {family: str(hop) for family, hop in session.next_hops.items()}
-    found: dict[str, Attributes] = {}
-    refused: dict[str, str] = {}
+    wanted = Wanted()
     for route in routes:
         if session.name not in route.peers:
             continue
         if not _PREFIX.fullmatch(route.prefix) or not all(map(_COMMUNITY.fullmatch, route.communities)):
-            refused[route.prefix] = "the prefix or a community of it is malformed"
+            wanted.refused[route.prefix] = "the prefix or a community of it is malformed"
             continue
         hop = hops.get(Family.IPV6 if ":" in route.prefix else Family.IPV4)
-        if hop is not None:
-            found[route.prefix] = Attributes(hop, route.local_pref, route.med, route.prepend, route.communities)
-    return found, refused
+        if hop is None:
+            continue
+        attributes = Attributes(hop, route.local_pref, route.med, route.prepend, route.communities)
+        wanted.routes[route.prefix] = attributes if route.parting is Parting.STAYS else attributes.demoted()
+        if route.parting is Parting.LEAVES:
+            wanted.leaving.add(route.prefix)
+    return wanted
 
 
 def difference(

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from exabgp.bgp.fsm import FSM
-from exabgp.bgp.message import Update
+from exabgp.bgp.message import Notify, Update
 from exabgp.bgp.neighbor import Neighbor
 from exabgp.protocol.family import AFI, SAFI
 from exabgp.reactor.api.processes import ProcessError
@@ -40,6 +40,9 @@ FIRST_DELAY = 0.25
 LONGEST_DELAY = 10.0
 # Seconds to wait for the TCP connection. Without: the kernel's SYN back-off, minutes for a router that was away.
 CONNECT_TIME = 10.0
+# RFC 4486; and what the peer's administrator reads in their log (RFC 9003: at most 255 octets, 128 for older peers).
+CEASE, ADMINISTRATIVE_SHUTDOWN = 6, 2
+FAREWELL = "HeraldLB stops on this node; its routes were demoted, then withdrawn"
 
 
 def apply() -> None:
@@ -56,6 +59,9 @@ def apply() -> None:
     Daemon.drop_privileges = _drop_privileges
     Reactor.reload = _reload
     Reactor._pending_adjribout = _pending_adjribout
+    Peer.teardown = _teardown
+    # Without: the text of a planned stop (RFC 9003) only repeats its subcode.
+    Notify._str_subcode = {**Notify._str_subcode, (CEASE, ADMINISTRATIVE_SHUTDOWN): FAREWELL}
 
 
 _plain_remove_self = Neighbor.remove_self
@@ -63,6 +69,7 @@ _plain_update_rib = OutgoingRIB._update_rib
 _plain_updates = OutgoingRIB.updates
 _plain_close = Peer._close
 _plain_reload = Reactor.reload
+_plain_teardown = Peer.teardown
 
 
 def _remove_self(self: Any, change: Any) -> Any:
@@ -165,6 +172,13 @@ def _drop_privileges(_self: Any) -> bool:
 def _pending_adjribout(_self: Any) -> bool:
     """Without: a reload is lost, silently, while any peer has unsent routes: as long as one router is away."""
     return False
+
+
+def _teardown(self: Any, code: int, restart: bool = True) -> None:
+    """Without: with graceful restart an administrative shutdown closes in silence, and the peer waits for us."""
+    if code == ADMINISTRATIVE_SHUTDOWN:
+        self.neighbor["capability"]["graceful-restart"] = False
+    _plain_teardown(self, code, restart)
 
 
 def _reload(self: Any) -> bool:

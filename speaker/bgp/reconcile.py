@@ -68,6 +68,7 @@ class Reconciler:
         self._unanswered: deque[tuple[str, Sent | None]] = deque()
         self._running = False
         self._patience: float | None = None  # when the oldest unanswered line (or the reload) is late
+        self._for_good = False
         self._last_errors: dict[str, str] = {}  # by peer name, kept over a restart of the daemon
 
     # --- what the shell tells
@@ -147,22 +148,32 @@ class Reconciler:
     @property
     def established(self) -> int:
         """How many sessions are up and would be closed with a farewell."""
-        return sum(table.up and not table.session.graceful_restart for table in self._tables.values())
+        return sum(table.up for table in self._parting())
+
+    @property
+    def given(self) -> dict[str, Mapping[str, Attributes]]:
+        """What the daemon was told, by peer name."""
+        return {table.session.name: table.given for table in self._tables.values()}
+
+    def demote_all(self, now: float, *, for_good: bool) -> list[Effect]:
+        """A planned stop begins: every route becomes the last choice of the routers (RFC 8326).
+
+        Peers with graceful restart are left out, as they keep the routes until the next process speaks; not so if the
+        stop is `for_good`. The same holds for `withdraw_all` and `close_all`.
+        """
+        self._for_good = for_good
+        return self._say_last(
+            {name: {p: a.demoted() for p, a in routes.items()} for name, routes in self.given.items()}, now
+        )
 
     def withdraw_all(self, now: float) -> list[Effect]:
-        """A planned stop: take every route back, except from peers that shall keep them (graceful restart)."""
-        self._wanted = {
-            table.session.name: table.given if table.session.graceful_restart else {} for table in self._tables.values()
-        }
-        for table in self._tables.values():
-            table.end_of_rib_due = False
-            self._plan(table)
-        return self._go_on(now)
+        """A planned stop goes on: take every route back."""
+        return self._say_last({}, now)
 
     def close_all(self, now: float) -> list[Effect]:
-        """A planned stop, after the withdrawals: close every session with Cease, but those that keep their routes."""
-        for table in self._tables.values():
-            if table.up and not table.session.graceful_restart:
+        """A planned stop ends: close every session with Cease."""
+        for table in self._parting():
+            if table.up:
                 table.close_due = ADMINISTRATIVE_SHUTDOWN
         return self._go_on(now)
 
@@ -184,6 +195,18 @@ class Reconciler:
         return BgpState(sessions=tuple(sorted(states, key=lambda state: state.peer)))
 
     # --- inside
+
+    def _parting(self) -> list[Table]:
+        """The sessions that end with this process."""
+        return [table for table in self._tables.values() if self._for_good or not table.session.graceful_restart]
+
+    def _say_last(self, routes: Mapping[str, Mapping[str, Attributes]], now: float) -> list[Effect]:
+        parting = self._parting()
+        self._wanted = {**self.given, **{table.session.name: routes.get(table.session.name, {}) for table in parting}}
+        for table in self._tables.values():
+            table.end_of_rib_due = False
+            self._plan(table)
+        return self._go_on(now)
 
     def _adopt(self, sessions: tuple[Session, ...]) -> None:
         """The daemon now has exactly these sessions; those with the same selector kept their routes."""

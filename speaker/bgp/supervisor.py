@@ -3,11 +3,13 @@
     speaker --bgp.sock--> Supervisor -> Reconciler -> Daemon --bridge.sock--> bridge --pipes--> ExaBGP
 
 The last desired state stays in force while the speaker is away. The daemon runs once a peer is wanted; when it ends,
-it is started again with back-off and told everything anew. On a planned stop, routes are withdrawn and sessions closed,
-except towards peers with graceful restart: these keep the routes until the next supervisor speaks (RFC 4724).
+it is started again with back-off and told everything anew. On a planned stop, routes are demoted, after the time of the
+drain withdrawn, and the sessions closed; except towards peers with graceful restart: these keep the routes until the
+next supervisor speaks (RFC 4724), unless the node itself is being drained.
 """
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,6 +20,7 @@ from lb_controller.runtime.logging import logger
 from speaker.bgp.child import Daemon
 from speaker.bgp.commands import wanted_routes
 from speaker.bgp.events import SessionChanged, SessionEvent, Unknown, event_of
+from speaker.bgp.farewell import Farewell
 from speaker.bgp.network import local_address
 from speaker.bgp.reconcile import Configure, Effect, Reconciler, Restart, Send
 from speaker.bgp.sessions import Session, sessions_of
@@ -41,11 +44,12 @@ _log = logger(part="bgp")
 class Supervisor:
     """Everything of the process but its settings; `serve` its tasks, then `leave`."""
 
-    def __init__(self, socket_dir: Path) -> None:
+    def __init__(self, socket_dir: Path, drain_seconds: float) -> None:
         folder = socket_dir / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
         self.machine = Reconciler()
+        self.farewell = Farewell(drain_seconds)
         self.daemon = Daemon(folder, socket_dir / BRIDGE_SOCKET)
         self.server = Server(socket_dir / SOCKET, self._on_message, self._on_speaker, self._on_bad_frame)
         self._snapshot: BgpSnapshot | None = None
@@ -63,9 +67,12 @@ class Supervisor:
     # --- tasks, each for ever
 
     async def apply(self) -> None:
-        """Hand every new desired state to the machine."""
+        """Hand every new desired state to the machine, and withdraw what leaves when its time has come."""
+        now = asyncio.get_running_loop().time
         while True:
-            await self._changed.wait()
+            deadline = self.farewell.deadline(now())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), None if deadline is None else deadline - now())
             self._changed.clear()
             if self._snapshot is not None:
                 await self._apply(self._snapshot)
@@ -129,9 +136,14 @@ class Supervisor:
             self.server.send(self.counters())
 
     async def leave(self) -> None:
-        """Withdraw, say goodbye to the peers, end the daemon."""
+        """Demote, wait, withdraw, say goodbye to the peers, end the daemon."""
         self._leaving = True
         now = asyncio.get_running_loop().time
+        for_good = self._snapshot is not None and self._snapshot.for_good
+        self._carry_out(self.machine.demote_all(now(), for_good=for_good))
+        if self.machine.established:
+            _log.info("draining", seconds=self.farewell.seconds, sessions=self.machine.established)
+            await asyncio.sleep(self.farewell.seconds)
         self._carry_out(self.machine.withdraw_all(now()))
         await _until(lambda: self.machine.settled, FAREWELL_SECONDS)
         self._carry_out(self.machine.close_all(now()))
@@ -178,12 +190,15 @@ class Supervisor:
         if self._leaving:
             return
         self._sessions = self._verdict.accepted
-        routes = {}
-        for session in self._sessions:
-            routes[session.name], refused = wanted_routes(session, snapshot.routes)
-            for prefix, sentence in refused.items():
-                _log.error("route_left_out", prefix=prefix, reason=sentence)
         now = asyncio.get_running_loop().time()
+        wanted = {session.name: wanted_routes(session, snapshot.routes) for session in self._sessions}
+        for name, entry in wanted.items():
+            for prefix, sentence in entry.refused.items():
+                _log.error("route_left_out", peer=name, prefix=prefix, reason=sentence)
+        leaving = {name: entry.leaving for name, entry in wanted.items()}
+        routes = self.farewell.step(
+            {name: entry.routes for name, entry in wanted.items()}, leaving, self.machine.given, now
+        )
         self._carry_out(self.machine.want(self._sessions, routes, {**errors, **self._verdict.refused}, now))
         if self._sessions:
             self._needed.set()

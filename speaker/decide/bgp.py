@@ -6,6 +6,11 @@ every pool. The prefix is the address rolled up to the advertisement's aggregati
 any address in it is announced. Where several advertisements give one prefix to one peer, their communities are united;
 local preference, MED and prepending must agree, otherwise that prefix is not announced to that peer, and every address
 in it says so: a conflict is reported, never resolved by chance.
+
+What is about to go, goes in two steps (RFC 8326). The routes of a cordoned node are demoted: it is about to be drained,
+and while another node announces the same, routers prefer that one. Those of an excluded node leave: demoted, and
+withdrawn after the time of the drain. With externalTrafficPolicy Local they are demoted once every usable endpoint
+here is terminating.
 """
 
 import ipaddress
@@ -13,28 +18,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lb_controller.model.address import Address
-from lb_controller.model.cluster import Node, Service, ServiceKey
+from lb_controller.model.cluster import Node, Service, ServiceKey, TrafficPolicy
 from lb_controller.model.config import BGPAdvertisement, Config, Pool, PoolSelection
 from lb_controller.model.reasons import OmissionReason
-from speaker.decide.eligibility import node_obstacle, selected, serving_nodes, without_endpoints
+from speaker.decide.eligibility import OBSTACLES, node_obstacle, selected, serving_nodes, without_endpoints
 from speaker.decide.facts import Cluster, Omission
 from speaker.decide.peers import peers_of
-from speaker.ipc.messages import Peer, Route
+from speaker.ipc.messages import Parting, Peer, Route
 
 Held = tuple[ServiceKey, Address]
-
-_OBSTACLES = {
-    OmissionReason.NODE_NOT_READY: "is not ready",
-    OmissionReason.NODE_NETWORK_UNAVAILABLE: "has the condition NetworkUnavailable",
-    OmissionReason.NODE_EXCLUDED: "carries the label node.kubernetes.io/exclude-from-external-load-balancers",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class BgpDecision:
     """Peers and routes of this node, sorted; why addresses are not announced; which peers have no session, and notes.
 
-    `refused_peers` and `peer_notes` hold a sentence for each BGPPeer, by name.
+    `refused_peers` and `peer_notes` hold a sentence for each BGPPeer, by name. `for_good`: the node is being drained.
     """
 
     peers: tuple[Peer, ...] = ()
@@ -42,6 +41,12 @@ class BgpDecision:
     omissions: Mapping[Held, Omission] = field(default_factory=dict)
     refused_peers: Mapping[str, str] = field(default_factory=dict)
     peer_notes: Mapping[str, str] = field(default_factory=dict)
+    for_good: bool = False
+
+    @property
+    def staying(self) -> int:
+        """How many routes do not leave."""
+        return sum(route.parting is not Parting.LEAVES for route in self.routes)
 
 
 def desired_bgp(
@@ -52,20 +57,25 @@ def desired_bgp(
     if node is None:
         return BgpDecision()
     sessions = peers_of(config, node, passwords)
+    for_good = node.unschedulable or node.deleting
     if not config.bgp_advertisements:
-        return BgpDecision(sessions.peers, (), {}, sessions.refused, sessions.notes)
+        return BgpDecision(sessions.peers, (), {}, sessions.refused, sessions.notes, for_good)
     work = _Work(config, cluster, node, sessions.peers)
     obstacle = node_obstacle(node, ignore_exclusion=ignore_exclusion)
-    for key in sorted(cluster.services):
-        service = cluster.services[key]
-        for address in service.ingress:
-            if obstacle is not None:
-                message = f"node {me} {_OBSTACLES.get(obstacle, 'may not announce')}, so it announces nothing"
-                work.omissions[key, address] = Omission(obstacle, message)
-            else:
-                work.add(service, address)
-    routes = work.routes()
-    return BgpDecision(sessions.peers, routes, work.omissions, sessions.refused, sessions.notes)
+    held = [
+        (cluster.services[key], address)
+        for key in sorted(cluster.services)
+        for address in cluster.services[key].ingress
+    ]
+    routes: tuple[Route, ...] = ()
+    if obstacle in (None, OmissionReason.NODE_EXCLUDED):
+        for service, address in held:
+            work.add(service, address)
+        routes = work.routes(Parting.STAYS if obstacle is None else Parting.LEAVES)
+    if obstacle is not None:
+        message = f"node {me} {OBSTACLES[obstacle]}, so it announces nothing"
+        work.omissions = {(service.key, address): Omission(obstacle, message) for service, address in held}
+    return BgpDecision(sessions.peers, routes, work.omissions, sessions.refused, sessions.notes, for_good)
 
 
 @dataclass(slots=True)
@@ -74,6 +84,7 @@ class _Announced:
 
     advertisements: dict[str, BGPAdvertisement] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
+    ending: bool = True  # every address in it is served by terminating endpoints only
 
     @property
     def conflict(self) -> bool:
@@ -103,12 +114,13 @@ class _Work:
         if isinstance(matching, Omission):
             self.omissions[service.key, address] = matching
             return
-        found = False
+        found, ending = False, self._ending(service)
         for ad in matching:
             for peer in self._towards[ad.name, address.version]:
                 entry = self._announced.setdefault((prefix_of(address, ad), peer), _Announced())
                 entry.advertisements[ad.name] = ad
                 entry.held.append((service.key, address))
+                entry.ending &= ending
                 found = True
         if not found:
             family = "IPv4" if address.version == 4 else "IPv6"
@@ -119,9 +131,11 @@ class _Work:
             )
             self.omissions[service.key, address] = Omission(OmissionReason.NO_PEER, message)
 
-    def routes(self) -> tuple[Route, ...]:
+    def routes(self, parting: Parting) -> tuple[Route, ...]:
         """All routes; conflicts become omissions."""
-        grouped: dict[tuple[str, BGPAdvertisement, tuple[str, ...]], list[str]] = {}
+        if parting is Parting.STAYS and self._node.unschedulable:
+            parting = Parting.DEMOTED
+        grouped: dict[tuple[str, BGPAdvertisement, tuple[str, ...], Parting], list[str]] = {}
         for (prefix, peer), entry in self._announced.items():
             if entry.conflict:
                 self._refuse(prefix, peer, entry)
@@ -131,7 +145,8 @@ class _Work:
             values = BGPAdvertisement(
                 name="", local_pref=ads[0].local_pref, med=ads[0].med, as_path_prepend=ads[0].as_path_prepend
             )
-            grouped.setdefault((prefix, values, communities), []).append(peer)
+            part = Parting.DEMOTED if entry.ending and parting is Parting.STAYS else parting
+            grouped.setdefault((prefix, values, communities, part), []).append(peer)
         routes = [
             Route(
                 prefix=prefix,
@@ -140,8 +155,9 @@ class _Work:
                 med=values.med,
                 prepend=values.as_path_prepend,
                 communities=communities,
+                parting=part,
             )
-            for (prefix, values, communities), peers in grouped.items()
+            for (prefix, values, communities, part), peers in grouped.items()
         ]
         return tuple(sorted(routes, key=lambda route: (route.prefix, route.peers)))
 
@@ -173,6 +189,13 @@ class _Work:
             message = f"Service {service.key} has no ready endpoint on node {self._node.name} (policy Local)"
             return Omission(OmissionReason.NO_LOCAL_ENDPOINT, message)
         return here
+
+    def _ending(self, service: Service) -> bool:
+        """Whether all that serves the Service from here is terminating (policy Local)."""
+        if service.traffic_policy is not TrafficPolicy.LOCAL:
+            return False
+        endpoints = self._cluster.endpoints.get(service.key, ())
+        return all(entry.terminating for entry in endpoints if entry.usable and entry.node == self._node.name)
 
     def _selecting(self, pool: Pool | None) -> tuple[BGPAdvertisement, ...]:
         name = None if pool is None else pool.name

@@ -5,6 +5,8 @@ receiver keeps its last state while the speaker is away. Towards the speaker: re
 counters. Addresses travel as text, as in the API.
 """
 
+from enum import StrEnum, unique
+
 import msgspec
 
 # --- speaker -> announcer (layer 2)
@@ -86,6 +88,19 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-peer"):
         return f"Peer({self.name} {self.address} AS {self.local_asn} -> {self.peer_asn})"
 
 
+@unique
+class Parting(StrEnum):
+    """Whether a route is on its way out.
+
+    A demoted one is the last choice of every router (RFC 8326) as long as it is there. One that leaves is demoted for
+    the time of the drain, then withdrawn; where it is not announced yet, it is not announced at all.
+    """
+
+    STAYS = "stays"
+    DEMOTED = "demoted"
+    LEAVES = "leaves"
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-route"):
     """One prefix and its attributes towards some peers (by name)."""
 
@@ -95,13 +110,18 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-route"):
     med: int | None = None
     prepend: int = 0
     communities: tuple[str, ...] = ()
+    parting: Parting = Parting.STAYS
 
 
 class BgpSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-snapshot"):
-    """All sessions and routes of this node; everything else is closed or withdrawn."""
+    """All sessions and routes of this node; everything else is closed or withdrawn.
+
+    `for_good`: the node is being drained, so a stop of the process is no restart, and no peer shall keep its routes.
+    """
 
     peers: tuple[Peer, ...]
     routes: tuple[Route, ...]
+    for_good: bool = False
 
 
 # --- BGP supervisor -> speaker

@@ -17,7 +17,7 @@ from lb_controller.model.parse.config import parse_config
 from lb_controller.model.parse.objects import RawObject
 from speaker.decide.bgp import desired_bgp
 from speaker.decide.facts import Cluster
-from speaker.ipc.messages import Route
+from speaker.ipc.messages import Parting, Route
 
 SCENARIOS = sorted(path for path in (Path(__file__).parent / "bgp").iterdir() if path.is_dir())
 
@@ -28,6 +28,7 @@ def node_of(given: dict[str, Any]) -> Node:
         labels=given.get("labels", {}),
         ready=given.get("ready", True),
         network_unavailable=given.get("networkUnavailable", False),
+        unschedulable=given.get("unschedulable", False),
         addresses=tuple(map(parse_address, given["addresses"])),
     )
 
@@ -74,6 +75,7 @@ def shown(route: Route) -> dict[str, Any]:
         "med": route.med,
         "prepend": route.prepend or None,
         "communities": list(route.communities) or None,
+        "parting": None if route.parting is Parting.STAYS else str(route.parting),
     }
     return {
         "prefix": route.prefix,
@@ -94,6 +96,7 @@ def test_the_node_announces_what_the_scenario_expects(scenario: Path) -> None:
         ignore_exclusion=given.get("ignoreExclusion", False),
     )
     assert sorted(map(shown, decision.routes), key=str) == sorted(expected["routes"], key=str)
+    assert decision.for_good == expected.get("forGood", False)
     reasons = {f"{key} {address}": omission.reason.value for (key, address), omission in decision.omissions.items()}
     assert reasons == expected["omissions"]
     assert [peer.name for peer in decision.peers] == list(expected["peers"])

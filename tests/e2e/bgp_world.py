@@ -66,8 +66,8 @@ class SpeakerEnd:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def send(self, peers: Iterable[Peer], routes: Iterable[Route]) -> None:
-        self.socket.sendall(encode(BgpSnapshot(peers=tuple(peers), routes=tuple(routes))))
+    def send(self, peers: Iterable[Peer], routes: Iterable[Route], *, for_good: bool = False) -> None:
+        self.socket.sendall(encode(BgpSnapshot(peers=tuple(peers), routes=tuple(routes), for_good=for_good)))
 
     def session(self, name: str) -> SessionState:
         states = {state.peer: state for state in self.state.sessions}
@@ -191,9 +191,10 @@ class BgpWorld:
 
     # --- the process under test
 
-    def start_supervisor(self) -> None:
+    def start_supervisor(self, drain_seconds: float = 0.0) -> None:
         bare = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
         command = [sys.executable, "-m", "speaker.bgp", f"--socket-dir={self.sockets}", "--log-format=json"]
+        command.append(f"--drain-seconds={drain_seconds}")
         with (self.folder / "bgp.log").open("ab") as log:
             self.supervisor = subprocess.Popen(
                 self.space.enter("node", *bare, *command),

@@ -3,12 +3,13 @@
 import os
 import signal
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from speaker.ipc.messages import Peer, Route
+from speaker.ipc.messages import Parting, Peer, Route
 from tests.e2e.bgp_world import (
     CONFIGURATION,
     NODE4,
@@ -343,15 +344,43 @@ def test_the_asn_of_the_peer_may_be_learnt(world: BgpWorld, speaker: SpeakerEnd)
     eventually(lambda: speaker.session("router").up, within=5, what="the report that the session is up")
 
 
-def test_sigterm_withdraws_and_says_goodbye(world: BgpWorld, speaker: SpeakerEnd) -> None:
-    speaker.send([peer()], routes(1000))
+def communities(world: BgpWorld, prefix: str) -> str:
+    return str(world.router.path(prefix).get("community", {}).get("string", ""))
+
+
+def test_sigterm_demotes_withdraws_and_says_goodbye(world: BgpWorld) -> None:
+    world.start_supervisor(drain_seconds=1.5)
+    world.connect().send([peer()], routes(1000))
     announced(world, 1000)
-    assert world.stop_supervisor() == 0
-    eventually(lambda: world.router.count() == -1, within=2, what="the end of the session")
+    assert world.supervisor is not None
+    began = time.monotonic()
+    world.supervisor.send_signal(signal.SIGTERM)
+    eventually(lambda: "gracefulShutdown" in communities(world, "203.0.3.232/32"), within=2, what="the demotion")
+    assert world.router.count() == 1000, "routes were withdrawn before the routers could turn to others"
+    eventually(lambda: world.router.count() == -1, within=10, what="the end of the session", every=0.02)
+    assert time.monotonic() - began > 1.5
+    assert world.supervisor.wait(timeout=10) == 0
     assert world.router.routes() == {}
     assert world.daemon_pids() == []
-    reason = world.router.neighbor()["lastNotificationReason"]
-    assert reason == "Cease/Administrative Shutdown"
+    neighbor = world.router.neighbor()
+    assert neighbor["lastNotificationReason"] == "Cease/Administrative Shutdown"
+    assert "HeraldLB stops on this node" in neighbor["lastShutdownDescription"]
+
+
+def test_a_route_that_leaves_is_demoted_then_withdrawn_and_may_come_back(world: BgpWorld) -> None:
+    world.start_supervisor(drain_seconds=1.5)
+    speaker = world.connect()
+    speaker.send([peer()], routes(2))
+    announced(world, 2)
+    leaving = route(1, parting=Parting.LEAVES, communities=("65000:1",))
+    speaker.send([peer()], [leaving, route(2), route(3, parting=Parting.LEAVES), route(4, parting=Parting.DEMOTED)])
+    eventually(lambda: "gracefulShutdown" in communities(world, "203.0.0.1/32"), within=1, what="the demotion")
+    assert "65000:1" in communities(world, "203.0.0.1/32")
+    eventually(lambda: "203.0.0.1/32" not in world.router.routes(), within=4, what="the withdrawal")
+    assert set(world.router.routes()) == {"203.0.0.2/32", "203.0.0.4/32"}
+    speaker.send([peer()], routes(4))
+    announced(world, 4)
+    assert communities(world, "203.0.0.1/32") == communities(world, "203.0.0.4/32") == ""
 
 
 GRACEFUL = CONFIGURATION.replace(f" bgp router-id {ROUTER4}\n", f" bgp router-id {ROUTER4}\n bgp graceful-restart\n")
@@ -379,5 +408,21 @@ def test_with_graceful_restart_the_routes_survive_a_restart_of_the_container(tmp
 
         eventually(refreshed, within=20, what="the 90 routes that are wanted now", every=0.02)
         assert low >= 90, f"the router dropped to {low} routes in between"
+    finally:
+        world.down()
+
+
+def test_on_a_drained_node_even_peers_with_graceful_restart_lose_the_routes_at_once(tmp_path: Path) -> None:
+    """Else they would send traffic to the node until the restart time is over, while it reboots."""
+    world = BgpWorld(tmp_path)
+    try:
+        world.up(GRACEFUL)
+        world.start_supervisor(drain_seconds=0.5)
+        world.connect().send([peer(graceful_restart=True)], routes(10), for_good=True)
+        announced(world, 10)
+        world.stop_supervisor()
+        eventually(lambda: world.router.count() == -1, within=5, what="the end of the session")
+        assert world.router.routes() == {}
+        assert world.router.neighbor()["lastNotificationReason"] == "Cease/Administrative Shutdown"
     finally:
         world.down()

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from lb_controller.model.address import Family
-from speaker.bgp.commands import BATCH, Attributes, Command, difference, end_of_rib, wanted_routes
-from speaker.ipc.messages import Route
+from speaker.bgp.commands import BATCH, GRACEFUL_SHUTDOWN, Attributes, Command, difference, end_of_rib, wanted_routes
+from speaker.ipc.messages import Parting, Route
 from tests.unit.speaker.bgp.samples import V4, V6, session
 
 HOP = "192.0.2.11"
@@ -60,9 +60,22 @@ def test_a_session_gets_the_routes_that_name_it_and_that_it_can_carry() -> None:
         Route(prefix="203.0.113.2/32", peers=("spine",)),
         Route(prefix="2001:db8:1::1/128", peers=("tor",)),
     ]
-    found, refused = wanted_routes(session(), routes)
-    assert found == {"203.0.113.1/32": Attributes(HOP, local_pref=5)}
-    assert refused == {}
+    wanted = wanted_routes(session(), routes)
+    assert wanted.routes == {"203.0.113.1/32": Attributes(HOP, local_pref=5)}
+    assert wanted.refused == {}
+    assert wanted.leaving == set()
+
+
+@pytest.mark.parametrize("parting", [Parting.DEMOTED, Parting.LEAVES])
+def test_a_demoted_route_is_the_last_choice_and_keeps_its_other_attributes(parting: Parting) -> None:
+    given = Route(
+        prefix="203.0.113.1/32", peers=("tor",), local_pref=300, med=5, communities=("65000:1",), parting=parting
+    )
+    wanted = wanted_routes(session(), [given])
+    expected = Attributes(HOP, local_pref=0, med=5, communities=("65000:1", GRACEFUL_SHUTDOWN))
+    assert wanted.routes == {"203.0.113.1/32": expected}
+    assert wanted.leaving == ({"203.0.113.1/32"} if parting is Parting.LEAVES else set())
+    assert expected.demoted() is expected
 
 
 @pytest.mark.parametrize(
@@ -75,9 +88,9 @@ def test_a_session_gets_the_routes_that_name_it_and_that_it_can_carry() -> None:
     ],
 )
 def test_a_route_that_could_break_out_of_its_command_is_refused(route: Route) -> None:
-    found, refused = wanted_routes(session(), [route])
-    assert found == {}
-    assert list(refused) == [route.prefix]
+    wanted = wanted_routes(session(), [route])
+    assert wanted.routes == {}
+    assert list(wanted.refused) == [route.prefix]
 
 
 def test_the_difference_withdraws_first_and_groups_by_attributes() -> None:

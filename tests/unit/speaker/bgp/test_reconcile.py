@@ -1,5 +1,7 @@
 from collections.abc import Mapping
 
+import pytest
+
 from lb_controller.model.address import Family
 from speaker.bgp.commands import Attributes
 from speaker.bgp.events import Answer, Reloaded, SessionChanged, SessionEvent, Unknown
@@ -216,9 +218,15 @@ def test_an_answer_in_time_ends_the_wait() -> None:
     assert machine.deadline is None
 
 
-def test_a_planned_stop_withdraws_everything_and_says_goodbye() -> None:
-    machine = running(TOR, routes={"tor": prefixes(1, 2)})
+@pytest.mark.parametrize("graceful", [False, True])
+def test_a_planned_stop_demotes_then_withdraws_everything_and_says_goodbye(graceful: bool) -> None:
+    machine = running(session(graceful_restart=graceful), routes={"tor": prefixes(1, 2)})
     machine.heard(SessionChanged("192.0.2.1", SessionEvent.UP), 0)
+    machine.heard(Answer(True), 0)
+    [line] = lines(machine.demote_all(0, for_good=True))
+    assert "community [ 65535:0 ] nlri 203.0.113.1/32 203.0.113.2/32" in line
+    machine.heard(Answer(True), 0)
+    assert machine.established == 1
     assert short(machine.withdraw_all(0)) == ["withdraw 203.0.113.1/32 203.0.113.2/32"]
     machine.heard(Answer(True), 0)
     [line] = lines(machine.close_all(0))
@@ -230,6 +238,8 @@ def test_a_planned_stop_leaves_the_routes_with_peers_that_shall_keep_them() -> N
     machine = running(graceful, routes={"tor": prefixes(1)})
     machine.heard(SessionChanged("192.0.2.1", SessionEvent.UP), 0)
     machine.heard(Answer(True), 0)
+    assert machine.demote_all(0, for_good=False) == []
+    assert machine.established == 0
     assert machine.withdraw_all(0) == []
     assert machine.close_all(0) == []
 
