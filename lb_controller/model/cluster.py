@@ -112,6 +112,7 @@ class Node:
     deleting: bool = False
     addresses: tuple[Address, ...] = ()
     pod_cidrs: tuple[Network, ...] = ()
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

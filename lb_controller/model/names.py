@@ -37,6 +37,10 @@ PLURALS: Final = {
     KIND_COMMUNITY: "communities",
 }
 
+# Status only: one for each node, written by its speaker. Not among the configuration's kinds.
+KIND_BGP_NODE_STATUS: Final = "BGPNodeStatus"
+PLURAL_BGP_NODE_STATUS: Final = "bgpnodestatuses"
+
 # Annotations on Services. Order is precedence: ours, MetalLB's, MetalLB's deprecated prefix.
 ANNOTATION_ADDRESS_POOL: Final = (
     "heraldlb.io/address-pool",
@@ -61,6 +65,8 @@ CONDITION_ASSIGNED: Final = "heraldlb.io/Assigned"
 CONDITION_ANNOUNCED: Final = "heraldlb.io/Announced"
 # Condition on our own objects: the object was understood and is in use.
 CONDITION_ACCEPTED: Final = "Accepted"
+# Condition on a BGPPeer: its sessions on all nodes are established.
+CONDITION_ESTABLISHED: Final = "Established"
 
 # On our Lease, while another controller runs whose Services ours leaves alone: the pods of that controller.
 ANNOTATION_SHADOW_OF: Final = "heraldlb.io/shadow-of"

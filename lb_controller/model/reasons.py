@@ -69,3 +69,21 @@ class OmissionReason(StrEnum):
     CONFLICTING_ADVERTISEMENTS = "ConflictingAdvertisements"
     POOL_UNKNOWN = "PoolUnknown"
     SHARED_ADDRESS_ELSEWHERE = "SharedAddressElsewhere"
+    NO_SESSION = "NoSession"
+
+
+@unique
+class AnnouncedReason(StrEnum):
+    """Why condition heraldlb.io/Announced is True; where it is False, the reason is an omission's."""
+
+    ANNOUNCED = "Announced"
+
+
+@unique
+class PeerReason(StrEnum):
+    """Reasons of the condition Established on a BGPPeer."""
+
+    ALL_ESTABLISHED = "AllEstablished"
+    SOME_DOWN = "SomeSessionsDown"
+    ALL_DOWN = "NoSessionEstablished"
+    NO_NODE = "NoNodeSelected"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from lb_controller.kube.client import Api
 from lb_controller.kube.rivals import RivalWatch
+from lb_controller.model import names
 from lb_controller.model.cluster import Service
 from lb_controller.model.config import Config
 from lb_controller.runtime.health import Health
@@ -25,6 +26,7 @@ from speaker.app.preflight import Asked, Preflight
 from speaker.app.report import Report
 from speaker.app.secrets import Passwords
 from speaker.app.settings import SpeakerSettings
+from speaker.app.status import Facts, Status
 from speaker.decide.bgp import BgpDecision, desired_bgp
 from speaker.decide.decider import Changes, Decider
 from speaker.decide.layer2 import Announcement
@@ -65,6 +67,7 @@ class Brain:
             if settings.coexistence is Coexistence.AUTO
             else None
         )
+        self.status = Status(api, self.me, self._facts)
         self._passwords = Passwords(api, settings.namespace, self._wake.set)
         self._settled = False
         self._bgp: BgpDecision | None = None
@@ -73,7 +76,7 @@ class Brain:
         self._announcer = Client(
             folder / "announcer.sock", self._from_announcer, self._greet_announcer, self._lost("announcer_lost")
         )
-        self._bgp_client = Client(folder / "bgp.sock", self._from_bgp, self._greet_bgp, self._lost("bgp_lost"))
+        self._bgp_client = Client(folder / "bgp.sock", self._from_bgp, self._greet_bgp, self._bgp_lost)
         self.health.checks = {
             "inputs": self._inputs_ready,
             "node": self._node_ready,
@@ -95,6 +98,7 @@ class Brain:
         tasks.start("settle", self._settle_for_ever())
         tasks.start("loop_lag", self.lag.run())
         tasks.start("preflight", self.preflight.run())
+        self.status.start(tasks)
 
     def _serves(self, service: Service) -> bool:
         """Whether the Service is ours, as the controller decides it too, and no rival's."""
@@ -130,6 +134,7 @@ class Brain:
         if self._bgp is not None or not self._passwords.open:
             self._settle_bgp()
         self._measure()
+        self.status.changed()
         if first:
             log.info("first_picture", addresses=len(self._decider.announcements), members=len(self._members))
 
@@ -180,6 +185,20 @@ class Brain:
         addresses = {str(address) for service in services for address in service.ingress}
         return Asked(addresses, bool(self.inputs.config.bgp_peers), self.lag.take_worst())
 
+    def _facts(self) -> Facts | None:
+        """What can be told; nothing before the announcers have reported, lest a restart is told as a loss."""
+        if self._bgp is None or self.report.bgp is None or self.report.link is None:
+            return None
+        return Facts(
+            config=self.inputs.config,
+            peers=self.inputs.raws(names.KIND_BGP_PEER),
+            decider=self._decider,
+            bgp=self._bgp,
+            sessions=self.report.bgp.sessions,
+            owned=self.report.owned,
+            passwords=self._passwords.known,
+        )
+
     # --- the announcers
 
     def _greet_announcer(self, peer: Peer) -> None:
@@ -200,6 +219,7 @@ class Brain:
         match message:
             case LinkState():
                 self.report.owned_now(message)
+                self.status.changed()
             case Counters():
                 self.report.announcer_counters(message)
             case _:
@@ -209,10 +229,16 @@ class Brain:
         match message:
             case BgpState():
                 self.report.sessions_now(message)
+                self.status.changed()
             case Counters():
                 self.report.bgp_counters(message)
             case _:
                 log.warning("message_not_for_speaker", kind=type(message).__name__)
+
+    def _bgp_lost(self, why: str) -> None:
+        log.warning("bgp_lost", why=why)
+        self.report.bgp = BgpState(sessions=())  # the daemon ends with its supervisor
+        self.status.changed()
 
     def _lost(self, event: str) -> Callable[[str], None]:
         return lambda why: log.warning(event, why=why)

@@ -99,6 +99,10 @@ class Inputs:
             self.config, self.problems = parse_config(self._raws.values())
             self.decider.set_config(self.config)
 
+    def raws(self, kind: str) -> dict[str, RawObject]:
+        """The objects of one kind as they were read, by name."""
+        return {name: raw for (found, name), raw in self._raws.items() if found == kind}
+
     # --- reflectors
 
     def _core(

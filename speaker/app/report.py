@@ -25,6 +25,8 @@ class Report:
 
     def __init__(self, metrics: CollectorRegistry) -> None:
         self.metrics = metrics
+        self.link: LinkState | None = None
+        self.bgp: BgpState | None = None
         self.owned: dict[str, tuple[str, ...]] = {}
         self.sessions: dict[str, bool] = {}
         self._silent: dict[Held, Omission] = {}
@@ -54,6 +56,7 @@ class Report:
 
     def owned_now(self, message: LinkState) -> None:
         """Log what this node gained and lost."""
+        self.link = message
         for address in sorted(message.owned.keys() - self.owned.keys()):
             log.info("address_owned", **self._where(address), interfaces=list(message.owned[address]))
         for address in sorted(self.owned.keys() - message.owned.keys()):
@@ -90,6 +93,7 @@ class Report:
 
     def sessions_now(self, message: BgpState) -> None:
         """Log which sessions came up and went down."""
+        self.bgp = message
         for session in message.sessions:
             if self.sessions.get(session.peer) != session.up:
                 if session.up:

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 
 from speaker.bgp.commands import Attributes
 from speaker.bgp.events import Answer, Event, Reloaded, SessionChanged, SessionEvent, Unknown
+from speaker.bgp.sentences import sentence
 from speaker.bgp.sessions import Session
 from speaker.bgp.table import ADMINISTRATIVE_SHUTDOWN, OTHER_CONFIGURATION_CHANGE, Sent, Table
-from speaker.ipc.messages import BgpState, SessionState
+from speaker.ipc.messages import BgpState, Phase, SessionState
 
 WINDOW = 4
 # Seconds without an answer after which the daemon counts as hung.
@@ -181,18 +182,19 @@ class Reconciler:
 
     def state(self) -> BgpState:
         """Every session of the desired state, sorted by peer."""
-        tables = {table.session.name: table for table in self._tables.values()}
-        states = []
-        for session in self._target:
-            table = tables.get(session.name)
-            if table is None:
-                error = self._last_errors.get(session.name, "")
-                states.append(SessionState(peer=session.name, up=False, last_error=error))
-            else:
-                routes = len(table.given)
-                states.append(SessionState(peer=session.name, up=table.up, last_error=table.last_error, routes=routes))
-        states += [SessionState(peer=name, up=False, last_error=error) for name, error in self.errors.items()]
-        return BgpState(sessions=tuple(sorted(states, key=lambda state: state.peer)))
+        states = {table.session.name: table.state for table in self._tables.values()}
+        found = [
+            states.get(session.name)
+            or SessionState(
+                peer=session.name, up=False, last_error=sentence(self._last_errors.get(session.name, ""), session)
+            )
+            for session in self._target
+        ]
+        found += [
+            SessionState(peer=name, up=False, phase=Phase.NOT_CONFIGURED, last_error=error)
+            for name, error in self.errors.items()
+        ]
+        return BgpState(sessions=tuple(sorted(found, key=lambda state: state.peer)))
 
     # --- inside
 
@@ -253,7 +255,7 @@ class Reconciler:
                 table.went_down(reason)
                 self._last_errors[table.session.name] = table.last_error
             case SessionEvent.CONNECTED:
-                pass
+                table.connected = True
 
     def _go_on(self, now: float) -> list[Effect]:
         if not self._running:

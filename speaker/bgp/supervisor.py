@@ -11,9 +11,12 @@ next supervisor speaks (RFC 4724), unless the node itself is being drained.
 import asyncio
 import contextlib
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import msgspec
 
 from lb_controller.runtime.backoff import Backoff
 from lb_controller.runtime.logging import logger
@@ -61,6 +64,7 @@ class Supervisor:
         self._asked: tuple[Session, ...] | None = None
         self._verdict = Verdict((), {})
         self._leaving = False
+        self._since: dict[str, tuple[bool, float]] = {}
         self._downs: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
 
@@ -122,7 +126,7 @@ class Supervisor:
         while True:
             await self._report_due.wait()
             self._report_due.clear()
-            state = self.machine.state()
+            state = self._stamped(self.machine.state())
             if state != last:
                 self._log_changes(last, state)
                 last = state
@@ -159,7 +163,7 @@ class Supervisor:
             self._changed.set()
 
     def _on_speaker(self, peer: Peer) -> None:
-        peer.send(self.machine.state())
+        peer.send(self._stamped(self.machine.state()))
         peer.send(self.counters())
 
     def _on_bad_frame(self, reason: str) -> None:
@@ -226,6 +230,17 @@ class Supervisor:
             old = known.get(state.peer)
             if old is None or (old.up, old.last_error) != (state.up, state.last_error):
                 _log.info("session", peer=state.peer, up=state.up, last_error=state.last_error)
+
+    def _stamped(self, state: BgpState) -> BgpState:
+        """With the time of each session's last change; a session that is new began now."""
+        self._since = {
+            entry.peer: known
+            if (known := self._since.get(entry.peer)) and known[0] == entry.up
+            else (entry.up, time.time())
+            for entry in state.sessions
+        }
+        stamped = (msgspec.structs.replace(entry, since=self._since[entry.peer][1]) for entry in state.sessions)
+        return BgpState(sessions=tuple(stamped))
 
     def counters(self) -> Counters:
         """What is shown under /metrics; names as in speaker.ipc.counters."""

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from speaker.bgp.commands import Attributes, Command, difference, end_of_rib
+from speaker.bgp.sentences import sentence
 from speaker.bgp.sessions import Session
+from speaker.ipc.messages import Phase, SessionState
 
 # RFC 4486: subcodes of Cease.
 ADMINISTRATIVE_SHUTDOWN = 2
@@ -30,22 +32,34 @@ class Table:
     refused: dict[str, Attributes] = field(default_factory=dict)
     queue: deque[Command] = field(default_factory=deque)
     up: bool = False
+    connected: bool = False
     end_of_rib_due: bool = False
     close_due: int | None = None  # with this subcode of Cease
     last_error: str = ""
     notified: str = ""  # the last NOTIFICATION since the session was up
 
     def came_up(self) -> None:
-        self.up, self.last_error, self.notified = True, "", ""
+        self.up, self.connected, self.last_error, self.notified = True, True, "", ""
         self.end_of_rib_due = self.session.graceful_restart
 
     def went_down(self, reason: str) -> None:
         """Keep what a NOTIFICATION said when later attempts fail with less to say."""
-        self.up = False
+        self.up = self.connected = False
         if "notification" in reason:
             self.last_error = self.notified = reason
         elif reason:
             self.last_error = f"{reason} (before: {self.notified})" if self.notified else reason
+
+    @property
+    def state(self) -> SessionState:
+        phase = Phase.ESTABLISHED if self.up else Phase.OPENING if self.connected else Phase.CONNECTING
+        return SessionState(
+            peer=self.session.name,
+            up=self.up,
+            phase=phase,
+            last_error=sentence(self.last_error, self.session),
+            routes=len(self.given),
+        )
 
     def plan(self) -> None:
         """Queue what is missing; a prefix that the daemon refused is not tried again with the same attributes."""

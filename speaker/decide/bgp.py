@@ -14,15 +14,16 @@ here is terminating.
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lb_controller.model.address import Address
 from lb_controller.model.cluster import Node, Service, ServiceKey, TrafficPolicy
-from lb_controller.model.config import BGPAdvertisement, Config, Pool, PoolSelection
+from lb_controller.model.config import BGPAdvertisement, Config
 from lb_controller.model.reasons import OmissionReason
 from speaker.decide.eligibility import OBSTACLES, node_obstacle, selected, serving_nodes, without_endpoints
 from speaker.decide.facts import Cluster, Omission
+from speaker.decide.matching import Matching
 from speaker.decide.peers import peers_of
 from speaker.ipc.messages import Parting, Peer, Route
 
@@ -96,9 +97,9 @@ class _Work:
 
     def __init__(self, config: Config, cluster: Cluster, node: Node, peers: tuple[Peer, ...]) -> None:
         self.omissions: dict[Held, Omission] = {}
-        self._config, self._cluster, self._node = config, cluster, node
+        self._cluster, self._node = cluster, node
         self._here = {ad.name: selected(ad.node_selectors, node.labels) for ad in config.bgp_advertisements}
-        self._by_pool: dict[str | None, tuple[BGPAdvertisement, ...]] = {}
+        self._fitting = Matching(config)
         self._towards = {
             (ad.name, version): tuple(
                 peer.name for peer in peers if (not ad.peers or peer.name in ad.peers) and family in peer.families
@@ -165,17 +166,9 @@ class _Work:
 
     def _matching(self, service: Service, address: Address) -> tuple[BGPAdvertisement, ...] | Omission:
         """The advertisements of this address that hold on this node, in the order of the reasons a user asks about."""
-        pool = self._config.pool_of(address)
-        fitting = [ad for ad in self._selecting(pool) if selected(ad.service_selectors, service.labels)]
-        if pool is None and not self._selecting(pool):
-            message = (
-                f"{address} of Service {service.key} is in no IPAddressPool, and no BGPAdvertisement selects every "
-                "pool; put the address back into a pool"
-            )
-            return Omission(OmissionReason.POOL_UNKNOWN, message)
-        if not fitting:
-            message = f"no BGPAdvertisement selects the pool of {address} and the labels of Service {service.key}"
-            return Omission(OmissionReason.NO_MATCHING_ADVERTISEMENT, message)
+        fitting = self._fitting.of(service, address)
+        if isinstance(fitting, Omission):
+            return fitting
         here = tuple(ad for ad in fitting if self._here[ad.name])
         if not here:
             names = ", ".join(ad.name for ad in fitting)
@@ -197,12 +190,6 @@ class _Work:
         endpoints = self._cluster.endpoints.get(service.key, ())
         return all(entry.terminating for entry in endpoints if entry.usable and entry.node == self._node.name)
 
-    def _selecting(self, pool: Pool | None) -> tuple[BGPAdvertisement, ...]:
-        name = None if pool is None else pool.name
-        if name not in self._by_pool:
-            self._by_pool[name] = tuple(_selecting(pool, self._config.bgp_advertisements))
-        return self._by_pool[name]
-
     def _refuse(self, prefix: str, peer: str, entry: _Announced) -> None:
         names = ", ".join(sorted(entry.advertisements))
         message = (
@@ -211,12 +198,6 @@ class _Work:
         )
         for held in entry.held:
             self.omissions[held] = Omission(OmissionReason.CONFLICTING_ADVERTISEMENTS, message)
-
-
-def _selecting(pool: Pool | None, advertisements: Iterable[BGPAdvertisement]) -> Iterable[BGPAdvertisement]:
-    for ad in advertisements:
-        if ad.pools.selects(pool) if pool is not None else ad.pools == PoolSelection():
-            yield ad
 
 
 def prefix_of(address: Address, advertisement: BGPAdvertisement) -> str:

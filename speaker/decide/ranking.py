@@ -11,6 +11,11 @@ from hashlib import sha256
 from lb_controller.model.address import Address
 
 
+def first_of(nodes: Iterable[str], word: str) -> str | None:
+    """The node that speaks for something that is no address, the same on every node that knows the same nodes."""
+    return min(nodes, key=lambda node: sha256(f"{node}#{word}".encode()).digest(), default=None)
+
+
 def rank(address: Address, candidates: Iterable[str], weights: Mapping[str, int] | None = None) -> tuple[str, ...]:
     """The candidates, best first. `weights`: preference of a node, 0 when absent."""
     preference = weights or {}

@@ -127,13 +127,31 @@ class BgpSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-snapshot")
 # --- BGP supervisor -> speaker
 
 
+@unique
+class Phase(StrEnum):
+    """How far a session is (RFC 4271, 8.2.2, in the words that the daemon gives): TCP, OPEN, established."""
+
+    CONNECTING = "Connecting"
+    OPENING = "Opening"
+    ESTABLISHED = "Established"
+    NOT_CONFIGURED = "NotConfigured"
+
+
 class SessionState(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-session"):
-    """State of one session: `up`, what the peer or the daemon said last, how many routes were sent to it."""
+    """State of one session, what the peer or the daemon said last, how many routes were sent to it.
+
+    `address`: of the peer, where it was found and not given. `since`: seconds since the epoch at which the session
+    entered or left the phase Established.
+    """
 
     peer: str
     up: bool
+    phase: Phase = Phase.CONNECTING
+    since: float = 0.0
     last_error: str = ""
     routes: int = 0
+    bfd: str = ""
+    address: str = ""
 
 
 class BgpState(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-state"):

@@ -60,7 +60,7 @@ def test_every_page_is_reached_from_the_index() -> None:
 def test_every_reason_has_its_paragraph_and_nothing_else_has() -> None:
     kinds = [
         *(reasons.AssignedReason, reasons.RefusalReason, reasons.NewsReason),
-        *(reasons.OmissionReason, reasons.ObjectReason),
+        *(reasons.AnnouncedReason, reasons.OmissionReason, reasons.PeerReason, reasons.ObjectReason),
     ]
     members = {str(member) for kind in kinds for member in kind}
     found = sections(page("reasons"), 3)
@@ -76,7 +76,7 @@ def test_every_reason_is_an_enumeration_that_the_page_knows() -> None:
         for kind in vars(reasons).values()
         if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
     ]
-    assert len(kinds) == 5, "a new enumeration of reasons needs a part in docs/reference/reasons.md and in this test"
+    assert len(kinds) == 7, "a new enumeration of reasons needs a part in docs/reference/reasons.md and in this test"
 
 
 def test_every_finding_of_the_preflight_has_its_paragraph_and_nothing_else_has() -> None:

@@ -1,19 +1,22 @@
 """The speaker against a real API server: what it tells the announcers, when, and what it survives."""
 
 import base64
+import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from speaker.ipc.messages import BgpState, Counters, LinkDelta, LinkSnapshot, LinkState, SessionState
+from speaker.ipc.messages import BgpState, Counters, LinkDelta, LinkSnapshot, LinkState, Phase, SessionState
 from tests.e2e.speaker_world import SYSTEM, Ear, Facts, Speaker, frozen_controllers
 from tests.lab.lab import Lab
 from tests.lab.wait import eventually
 
 pytestmark = pytest.mark.e2e
-KINDS = "l2advertisements,ipaddresspools,bgpadvertisements,bgppeers,bfdprofiles,communities"
+KINDS = "l2advertisements,ipaddresspools,bgpadvertisements,bgppeers,bfdprofiles,communities,bgpnodestatuses"
 NAMESPACE = "speaking"
 
 
@@ -157,7 +160,7 @@ def test_nothing_is_said_before_everything_was_listed(api: Lab, clean: Facts, ea
         stopped.start()
         eventually(lambda: ear.connections == 2, within=15, what="the speaker connects")
         eventually(lambda: "not listed yet" in stopped.page("readyz"), within=5, what="it is not ready")
-        eventually(lambda: stopped.events().count("watch_failing") == 9, within=10, what="it asked for each resource")
+        eventually(lambda: stopped.events().count("watch_failing") == 10, within=10, what="it asked for each resource")
         assert ear.said == []
     finally:
         api.start_api_server()
@@ -173,7 +176,7 @@ def test_while_the_api_server_is_away_nothing_is_withdrawn_and_afterwards_change
     ear.forget()
     api.stop_api_server()
     try:
-        eventually(lambda: speaker.events().count("watch_failing") == 9, within=30, what="it misses the API server")
+        eventually(lambda: speaker.events().count("watch_failing") == 10, within=30, what="it misses the API server")
         ear.hang_up()
         ear.listen()
         eventually(lambda: ear.announced == {"10.78.0.1"}, within=5, what="a new announcer is told all the same")
@@ -257,3 +260,49 @@ def test_bad_credentials_are_one_sentence(api: Lab, tmp_path: Path, stopped: Spe
     text = stopped.log.read_text()
     assert "cannot log in to the API server" in text
     assert "Traceback" not in text
+
+
+def conditions(lab: Lab, *words: str) -> dict[str, dict[str, Any]]:
+    found = json.loads(lab.kubectl("get", *words, "-o", "json"))
+    return {entry["type"]: entry for entry in found.get("status", {}).get("conditions", [])}
+
+
+def test_sessions_are_told_on_the_node_s_object_on_the_peer_and_on_the_service_and_nothing_is_written_in_rest(
+    api: Lab, speaker: Speaker, ear: Ear, clean: Facts
+) -> None:
+    clean.delete("l2advertisements", "--all")
+    clean.delete("nodes", "n2", "n3")
+    clean.ours("BGPPeer", "tor", {"myASN": 64512, "peerASN": 64500, "peerAddress": "192.168.77.1"})
+    clean.ours("BGPAdvertisement", "all", {})
+    clean.service("web", "10.78.0.1")
+    eventually(lambda: bool(ear.routes) and bool(ear.routes[-1].peers), within=5, what="the peer")
+    ear.tell("announcer.sock", LinkState(owned={}))
+    why = "peer 192.168.77.1 refused: OPEN error bad peer AS; it says 65010, you say 64500"
+    ear.tell("bgp.sock", BgpState(sessions=(SessionState(peer="tor", up=False, since=1000, last_error=why),)))
+    web = ("service", "-n", NAMESPACE, "web")
+
+    def told(type_: str, *words: str) -> str:
+        entry = conditions(api, *words).get(type_, {})
+        return " ".join(str(entry.get(name)) for name in ("status", "reason", "message"))
+
+    eventually(lambda: why in told("Established", "bgppeer", "tor"), within=10, what="the error on the BGPPeer")
+    assert told("Established", "bgppeer", "tor").startswith("False NoSessionEstablished 0 of 1 node")
+    eventually(lambda: "False NoSession" in told("heraldlb.io/Announced", *web), within=10, what="it is not announced")
+    ear.tell("bgp.sock", BgpState(sessions=(SessionState(peer="tor", up=True, phase=Phase.ESTABLISHED, routes=1),)))
+    announced = "True Announced 10.78.0.1 is announced by BGP from 1 node to 1 peer"
+    eventually(lambda: told("heraldlb.io/Announced", *web) == announced, within=15, what="it is announced")
+    eventually(lambda: "True AllEstablished" in told("Established", "bgppeer", "tor"), within=15, what="the peer is up")
+    [session] = json.loads(api.kubectl("get", "bgpnodestatus", "n1", "-o", "json"))["status"]["sessions"]
+    assert (session["peer"], session["state"], session["routes"]) == ("tor", "Established", 1)
+    assert "tor" in api.kubectl("get", "bgpstatus")
+
+    def versions() -> list[str]:
+        listed = (("bgpnodestatus", "n1"), ("bgppeer", "tor"), web)
+        return [api.kubectl("get", *words, "-o", "jsonpath={.metadata.resourceVersion}") for words in listed]
+
+    before = versions()
+    clean.ours("BGPAdvertisement", "unrelated", {"peers": ["nobody"]})
+    time.sleep(4)
+    assert versions() == before, "something was written though nothing changed"
+    clean.delete("bgpadvertisements", "--all")
+    eventually(lambda: "NoMatchingAdvertisement" in told("heraldlb.io/Announced", *web), within=40, what="why not")

@@ -74,6 +74,7 @@ def node(found: wire.Node) -> Node:
         deleting=found.metadata.deletion_timestamp is not None,
         addresses=_addresses(internal),
         pod_cidrs=_networks(found.spec.pod_cidrs or ()),
+        uid=found.metadata.uid,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from lb_controller.model import names
 from lb_controller.model.address import AddressRange, parse_range
+from lb_controller.model.cluster import Condition
 from lb_controller.model.config import (
     BFDProfile,
     BGPAdvertisement,
@@ -58,6 +59,23 @@ class RawObject:
         about = (self.kind, self.name, self.origin)
         spec = self.body.get("spec")
         return Reader({} if spec is None else spec, "spec", about, problems)
+
+    @property
+    def generation(self) -> int:
+        metadata = self.body.get("metadata")
+        found = metadata.get("generation") if isinstance(metadata, Mapping) else None
+        return found if isinstance(found, int) else 0
+
+    def condition(self, type_: str) -> Condition | None:
+        """The condition of that type in the object's status, if there is one."""
+        found = self.body.get("status")
+        entries = found.get("conditions") if isinstance(found, Mapping) else None
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, Mapping) and entry.get("type") == type_:
+                status, reason, message = (str(entry.get(name, "")) for name in ("status", "reason", "message"))
+                since = str(entry.get("lastTransitionTime", ""))
+                return Condition(type_, status, reason, message, last_transition_time=since)
+        return None
 
     def labels(self) -> Mapping[str, str]:
         metadata = self.body.get("metadata")

@@ -175,7 +175,7 @@ def test_a_notification_is_remembered_over_later_failures_and_forgotten_when_the
     machine.heard(SessionChanged("192.0.2.1", SessionEvent.DOWN, "notification received (6,2): Cease"), 0)
     machine.heard(SessionChanged("192.0.2.1", SessionEvent.DOWN, "TCP connection: refused"), 0)
     assert machine.state().sessions[0].last_error == (
-        "TCP connection: refused (before: notification received (6,2): Cease)"
+        "peer 192.0.2.1: TCP connection: refused (before: peer 192.0.2.1 closed the session: Cease)"
     )
     machine.heard(SessionChanged("192.0.2.1", SessionEvent.UP), 0)
     assert machine.state().sessions[0].last_error == ""
