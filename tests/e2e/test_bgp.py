@@ -320,7 +320,7 @@ def test_refused_connections_and_wrong_asns_are_reported_with_their_reason(
     peers = [peer("port", port=1790), peer("asn", ROUTER6, peer_asn=65010)]
     speaker.send(peers, [])
     eventually(lambda: "refused" in speaker.session("port").last_error, within=10, what="connection refused")
-    eventually(lambda: "Bad Peer AS" in speaker.session("asn").last_error, within=10, what="bad peer AS")
+    eventually(lambda: "bad peer AS" in speaker.session("asn").last_error, within=10, what="bad peer AS")
     assert "64500" in speaker.session("asn").last_error
     assert "65010" in speaker.session("asn").last_error
 
@@ -355,7 +355,7 @@ def test_sigterm_demotes_withdraws_and_says_goodbye(world: BgpWorld) -> None:
     assert world.supervisor is not None
     began = time.monotonic()
     world.supervisor.send_signal(signal.SIGTERM)
-    eventually(lambda: "gracefulShutdown" in communities(world, "203.0.3.232/32"), within=2, what="the demotion")
+    eventually(lambda: "graceful-shutdown" in communities(world, "203.0.3.232/32"), within=2, what="the demotion")
     assert world.router.count() == 1000, "routes were withdrawn before the routers could turn to others"
     eventually(lambda: world.router.count() == -1, within=10, what="the end of the session", every=0.02)
     assert time.monotonic() - began > 1.5
@@ -374,7 +374,7 @@ def test_a_route_that_leaves_is_demoted_then_withdrawn_and_may_come_back(world: 
     announced(world, 2)
     leaving = route(1, parting=Parting.LEAVES, communities=("65000:1",))
     speaker.send([peer()], [leaving, route(2), route(3, parting=Parting.LEAVES), route(4, parting=Parting.DEMOTED)])
-    eventually(lambda: "gracefulShutdown" in communities(world, "203.0.0.1/32"), within=1, what="the demotion")
+    eventually(lambda: "graceful-shutdown" in communities(world, "203.0.0.1/32"), within=1, what="the demotion")
     assert "65000:1" in communities(world, "203.0.0.1/32")
     eventually(lambda: "203.0.0.1/32" not in world.router.routes(), within=4, what="the withdrawal")
     assert set(world.router.routes()) == {"203.0.0.2/32", "203.0.0.4/32"}

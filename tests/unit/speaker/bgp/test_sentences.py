@@ -28,6 +28,10 @@ from tests.unit.speaker.bgp.samples import session
             "peer 192.0.2.1 closed the session: Cease, Administrative Shutdown",
         ),
         (
+            "notification sent (6,6): Cease / Other Configuration Change",
+            "this node closed the session with peer 192.0.2.1",
+        ),
+        (
             "notification sent (4,0): Hold timer expired / Unspecific",
             "peer 192.0.2.1 refused: Hold timer expired, Unspecific",
         ),
