@@ -99,9 +99,21 @@ class L2Advertisement:
     origin: Origin = Origin.HERALDLB
 
 
+@unique
+class ServiceAttribute(StrEnum):
+    """What a Service may say about its own BGP routes by annotation, where the advertisement allows it."""
+
+    MED = "med"
+    PREPEND = "prepend"
+    COMMUNITIES = "communities"
+
+
 @dataclass(frozen=True, slots=True)
 class BGPAdvertisement:
-    """How pools are announced by BGP. `communities` are resolved values ("65000:1", "large:1:2:3"), aliases gone."""
+    """How pools are announced by BGP. `communities` are resolved values ("65000:1", "large:1:2:3"), aliases gone.
+
+    `extended_communities` as they were written ("target:65000:1"); `link_bandwidth` in Mbit/s for each local endpoint.
+    """
 
     name: str
     pools: PoolSelection = PoolSelection()
@@ -114,6 +126,9 @@ class BGPAdvertisement:
     peers: frozenset[str] = frozenset()
     as_path_prepend: int = 0
     med: int | None = None
+    extended_communities: frozenset[str] = frozenset()
+    link_bandwidth: int | None = None
+    service_annotations: frozenset[ServiceAttribute] = frozenset()
     origin: Origin = Origin.HERALDLB
 
 
@@ -185,6 +200,7 @@ class Config:
     bgp_advertisements: tuple[BGPAdvertisement, ...] = ()
     bgp_peers: tuple[BGPPeer, ...] = ()
     bfd_profiles: tuple[BFDProfile, ...] = ()
+    community_aliases: Mapping[str, str] = field(default_factory=_empty)
 
     def pool_of(self, address: Address) -> Pool | None:
         """The pool that holds the address; pools never overlap."""

@@ -57,6 +57,10 @@ ANNOTATION_SHARING_KEY: Final = (
     "metallb.io/allow-shared-ip",
     "metallb.universe.tf/allow-shared-ip",
 )
+# What a Service says about its own BGP routes; ours alone, MetalLB has none. Allowed by BGPAdvertisement.
+ANNOTATION_BGP_MED: Final = "heraldlb.io/bgp-med"
+ANNOTATION_BGP_PREPEND: Final = "heraldlb.io/bgp-prepend"
+ANNOTATION_BGP_COMMUNITIES: Final = "heraldlb.io/bgp-communities"
 DEPRECATED_PREFIX: Final = "metallb.universe.tf/"
 ANNOTATION_ASSIGNED_FROM_POOL: Final = "heraldlb.io/assigned-from-pool"
 ANNOTATION_METALLB_POOL: Final = "metallb.io/ip-allocated-from-pool"

@@ -70,6 +70,7 @@ class OmissionReason(StrEnum):
     POOL_UNKNOWN = "PoolUnknown"
     SHARED_ADDRESS_ELSEWHERE = "SharedAddressElsewhere"
     NO_SESSION = "NoSession"
+    BAD_ANNOTATION = "BadAnnotation"
 
 
 @unique

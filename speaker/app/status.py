@@ -140,6 +140,7 @@ class Status:
             self._endpoints_of(service, picture),
             tuple((str(address) in picture.owned, picture.link.get(address)) for address in service.ingress),
             tuple(picture.conflicts.get((service.key, address)) for address in service.ingress),
+            tuple(picture.notes.get((service.key, address)) for address in service.ingress),
             tuple(picture.link_omissions.get(address, {}).get(service.key) for address in service.ingress),
         )
         known = self._memo.get(service.key)
@@ -173,5 +174,6 @@ class Status:
             link_omissions=facts.decider.omissions,
             reach=self._reach,
             conflicts=facts.bgp.omissions,
+            notes=facts.bgp.notes,
             established=established,
         )

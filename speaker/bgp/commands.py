@@ -5,19 +5,22 @@ IPv4 route on an IPv6 session becomes the router ID, which the peer cannot reach
 """
 
 import re
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from lb_controller.model.address import Family
 from speaker.bgp.sessions import Session
-from speaker.ipc.messages import Parting, Route
+from speaker.ipc.messages import BANDWIDTH, Parting, Route
 
 BATCH = 500
+AS_TRANS = 23456  # RFC 6793: stands for an AS number that has no two-octet form
 LARGE = "large:"
 # RFC 8326, section 4: asks the peer to take any other route; towards iBGP the local preference says the same.
 GRACEFUL_SHUTDOWN = "65535:0"
 # Text that may stand in a command: nothing here can end a word or begin another command.
 _PREFIX = re.compile(r"[0-9a-fA-F.:]{2,45}/\d{1,3}")
+_EXTENDED = re.compile(r"(target|origin):\d{1,10}:\d{1,10}|bandwidth:\d{1,12}")
 _COMMUNITY = re.compile(r"(large:\d{1,10}:)?\d{1,10}:\d{1,10}")
 
 
@@ -30,6 +33,7 @@ class Attributes:
     med: int | None = None
     prepend: int = 0
     communities: tuple[str, ...] = ()
+    extended: tuple[str, ...] = ()
 
     def demoted(self) -> "Attributes":
         """The same as the last choice of every router that has another one."""
@@ -97,7 +101,30 @@ def _words(attributes: Attributes, session: Session) -> str:
         words.append(f"community [ {' '.join(standard)} ]")
     if large:
         words.append(f"large-community [ {' '.join(large)} ]")
+    if attributes.extended:
+        octets = [octets_of(value, session.local_asn).hex() for value in attributes.extended]
+        words.append(f"extended-community [ {' '.join(f'0x{value}' for value in octets)} ]")
     return " ".join(words)
+
+
+def octets_of(extended: str, asn: int) -> bytes:
+    """An extended community on the wire. ExaBGP's own words cannot say one of a 4-octet AS.
+
+    RFC 4360, section 3.1, for an AS number of two octets; RFC 5668 for one of four; the bandwidth as in
+    draft-ietf-idr-link-bandwidth, octets per second as a float, under our own AS number, AS_TRANS where that is long.
+    """
+    kind, *numbers = extended.split(":")
+    if kind == BANDWIDTH:
+        return struct.pack("!HHf", 0x4004, asn if asn <= 0xFFFF else AS_TRANS, int(numbers[0]) * 1_000_000 / 8)
+    first, second = map(int, numbers)
+    subtype = {"target": 0x02, "origin": 0x03}[kind]
+    return struct.pack(
+        "!BBHI" if first <= 0xFFFF else "!BBIH", 0x00 if first <= 0xFFFF else 0x02, subtype, first, second
+    )
+
+
+def _communities_are_sound(route: Route) -> bool:
+    return all(map(_COMMUNITY.fullmatch, route.communities)) and all(map(_EXTENDED.fullmatch, route.extended))
 
 
 def wanted_routes(session: Session, routes: Iterable[Route]) -> Wanted:
@@ -107,13 +134,13 @@ def wanted_routes(session: Session, routes: Iterable[Route]) -> Wanted:
     for route in routes:
         if session.name not in route.peers:
             continue
-        if not _PREFIX.fullmatch(route.prefix) or not all(map(_COMMUNITY.fullmatch, route.communities)):
+        if not _PREFIX.fullmatch(route.prefix) or not _communities_are_sound(route):
             wanted.refused[route.prefix] = "the prefix or a community of it is malformed"
             continue
         hop = hops.get(Family.IPV6 if ":" in route.prefix else Family.IPV4)
         if hop is None:
             continue
-        attributes = Attributes(hop, route.local_pref, route.med, route.prepend, route.communities)
+        attributes = Attributes(hop, route.local_pref, route.med, route.prepend, route.communities, route.extended)
         wanted.routes[route.prefix] = attributes if route.parting is Parting.STAYS else attributes.demoted()
         if route.parting is Parting.LEAVES:
             wanted.leaving.add(route.prefix)

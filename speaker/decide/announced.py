@@ -38,7 +38,8 @@ class Picture:
     """What node `me` knows.
 
     `owned`: addresses that it owns on the local link; `reach` None: there is no BGPAdvertisement; `conflicts`: what its
-    own BGP decision leaves out; `established`: node -> peers with an established session.
+    own BGP decision leaves out, `notes`: what it announces otherwise than asked; `established`: node -> peers with an
+    established session.
     """
 
     me: str
@@ -48,6 +49,7 @@ class Picture:
     link_omissions: Mapping[Address, Mapping[ServiceKey, Omission]] = field(default_factory=dict)
     reach: Reach | None = None
     conflicts: Mapping[Held, Omission] = field(default_factory=dict)
+    notes: Mapping[Held, str] = field(default_factory=dict)
     established: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
@@ -109,7 +111,9 @@ def _bgp(service: Service, address: Address, picture: Picture) -> _Said:
     nodes, peers = len(reached.towards), len(reached.peers)
     if not any(known & picture.established.get(node, frozenset()) for node, known in reached.towards.items()):
         return _Said(omission=_no_session(address, reached))
-    return _Said(f"by BGP from {_count(nodes, 'node')} to {_count(peers, 'peer')}", None, writer)
+    note = picture.notes.get((service.key, address), "")
+    phrase = f"by BGP from {_count(nodes, 'node')} to {_count(peers, 'peer')}"
+    return _Said(f"{phrase} ({note})" if note else phrase, None, writer)
 
 
 # What the rank-first node says of itself is no reason of the whole cluster.

@@ -4,8 +4,8 @@ An address is announced by every BGPAdvertisement that selects its pool, its Ser
 that the advertisement names (all by default) and that carry its family; an address of no pool by those that select
 every pool. The prefix is the address rolled up to the advertisement's aggregation length, so an aggregate stays while
 any address in it is announced. Where several advertisements give one prefix to one peer, their communities are united;
-local preference, MED and prepending must agree, otherwise that prefix is not announced to that peer, and every address
-in it says so: a conflict is reported, never resolved by chance.
+local preference, MED, prepending and bandwidth must agree, otherwise that prefix is not announced to that peer, and
+every address in it says so: a conflict is reported, never resolved by chance.
 
 What is about to go, goes in two steps (RFC 8326). The routes of a cordoned node are demoted: it is about to be drained,
 and while another node announces the same, routers prefer that one. Those of an excluded node leave: demoted, and
@@ -17,15 +17,18 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from lb_controller.model.address import Address
-from lb_controller.model.cluster import Node, Service, ServiceKey, TrafficPolicy
+from lb_controller.model.cluster import Endpoint, Node, Service, ServiceKey, TrafficPolicy
 from lb_controller.model.config import BGPAdvertisement, Config
 from lb_controller.model.reasons import OmissionReason
+from speaker.decide.attributes import wishes_of
 from speaker.decide.eligibility import OBSTACLES, node_obstacle, selected, serving_nodes, without_endpoints
 from speaker.decide.facts import Cluster, Omission
 from speaker.decide.matching import Matching
 from speaker.decide.peers import peers_of
-from speaker.ipc.messages import Parting, Peer, Route
+from speaker.ipc.messages import BANDWIDTH, Parting, Peer, Route
 
 Held = tuple[ServiceKey, Address]
 
@@ -35,6 +38,7 @@ class BgpDecision:
     """Peers and routes of this node, sorted; why addresses are not announced; which peers have no session, and notes.
 
     `refused_peers` and `peer_notes` hold a sentence for each BGPPeer, by name. `for_good`: the node is being drained.
+    `notes`: what is announced otherwise than its Service asks.
     """
 
     peers: tuple[Peer, ...] = ()
@@ -43,6 +47,7 @@ class BgpDecision:
     refused_peers: Mapping[str, str] = field(default_factory=dict)
     peer_notes: Mapping[str, str] = field(default_factory=dict)
     for_good: bool = False
+    notes: Mapping[Held, str] = field(default_factory=dict)
 
     @property
     def staying(self) -> int:
@@ -76,20 +81,34 @@ def desired_bgp(
     if obstacle is not None:
         message = f"node {me} {OBSTACLES[obstacle]}, so it announces nothing"
         work.omissions = {(service.key, address): Omission(obstacle, message) for service, address in held}
-    return BgpDecision(sessions.peers, routes, work.omissions, sessions.refused, sessions.notes, for_good)
+    return BgpDecision(sessions.peers, routes, work.omissions, sessions.refused, sessions.notes, for_good, work.notes)
 
 
 @dataclass(slots=True)
 class _Announced:
-    """One prefix towards one peer: by which advertisements, for which addresses."""
+    """One prefix towards one peer: by which advertisements, as they hold for which addresses.
 
-    advertisements: dict[str, BGPAdvertisement] = field(default_factory=dict)
+    `endpoints`: how many of them are here, by Service; None for one that is served from anywhere (policy Cluster).
+    """
+
+    advertisements: set[BGPAdvertisement] = field(default_factory=set)
     held: list[Held] = field(default_factory=list)
+    endpoints: dict[ServiceKey, int | None] = field(default_factory=dict)
     ending: bool = True  # every address in it is served by terminating endpoints only
 
     @property
     def conflict(self) -> bool:
-        return len({(a.local_pref, a.med, a.as_path_prepend) for a in self.advertisements.values()}) > 1
+        return len({(a.local_pref, a.med, a.as_path_prepend, a.link_bandwidth) for a in self.advertisements}) > 1
+
+    @property
+    def extended(self) -> tuple[str, ...]:
+        """Extended communities: those that were written, and the bandwidth of all endpoints here."""
+        written = sorted(frozenset().union(*(ad.extended_communities for ad in self.advertisements)))
+        counts = [count for count in self.endpoints.values() if count is not None]
+        each = next(iter(self.advertisements)).link_bandwidth
+        if each is None or len(counts) < len(self.endpoints):
+            return tuple(written)
+        return (*written, f"{BANDWIDTH}:{each * sum(counts)}")
 
 
 class _Work:
@@ -97,9 +116,11 @@ class _Work:
 
     def __init__(self, config: Config, cluster: Cluster, node: Node, peers: tuple[Peer, ...]) -> None:
         self.omissions: dict[Held, Omission] = {}
+        self.notes: dict[Held, str] = {}
         self._cluster, self._node = cluster, node
         self._here = {ad.name: selected(ad.node_selectors, node.labels) for ad in config.bgp_advertisements}
         self._fitting = Matching(config)
+        self._aliases = config.community_aliases
         self._towards = {
             (ad.name, version): tuple(
                 peer.name for peer in peers if (not ad.peers or peer.name in ad.peers) and family in peer.families
@@ -115,15 +136,25 @@ class _Work:
         if isinstance(matching, Omission):
             self.omissions[service.key, address] = matching
             return
-        found, ending = False, self._ending(service)
+        wishes = wishes_of(service, self._aliases)
+        if isinstance(wishes, Omission):
+            self.omissions[service.key, address] = wishes
+            return
+        here, found = self._served_here(service), False
         for ad in matching:
+            applied = wishes.applied(ad)
             for peer in self._towards[ad.name, address.version]:
                 entry = self._announced.setdefault((prefix_of(address, ad), peer), _Announced())
-                entry.advertisements[ad.name] = ad
+                entry.advertisements.add(applied)
                 entry.held.append((service.key, address))
-                entry.ending &= ending
+                entry.endpoints[service.key] = None if here is None else len(here)
+                entry.ending &= here is not None and all(endpoint.terminating for endpoint in here)
                 found = True
-        if not found:
+        if found:
+            notes = [note for ad in matching if (note := wishes.note(ad))]
+            if notes:
+                self.notes[service.key, address] = "; ".join(notes)
+        else:
             family = "IPv4" if address.version == 4 else "IPv6"
             names = ", ".join(ad.name for ad in matching)
             message = (
@@ -136,30 +167,24 @@ class _Work:
         """All routes; conflicts become omissions."""
         if parting is Parting.STAYS and self._node.unschedulable:
             parting = Parting.DEMOTED
-        grouped: dict[tuple[str, BGPAdvertisement, tuple[str, ...], Parting], list[str]] = {}
+        grouped: dict[Route, list[str]] = {}
         for (prefix, peer), entry in self._announced.items():
             if entry.conflict:
                 self._refuse(prefix, peer, entry)
                 continue
-            ads = list(entry.advertisements.values())
-            communities = tuple(sorted(frozenset().union(*(ad.communities for ad in ads))))
-            values = BGPAdvertisement(
-                name="", local_pref=ads[0].local_pref, med=ads[0].med, as_path_prepend=ads[0].as_path_prepend
-            )
-            part = Parting.DEMOTED if entry.ending and parting is Parting.STAYS else parting
-            grouped.setdefault((prefix, values, communities, part), []).append(peer)
-        routes = [
-            Route(
+            values = next(iter(entry.advertisements))
+            route = Route(
                 prefix=prefix,
-                peers=tuple(sorted(peers)),
+                peers=(),
                 local_pref=values.local_pref,
                 med=values.med,
                 prepend=values.as_path_prepend,
-                communities=communities,
-                parting=part,
+                communities=tuple(sorted(frozenset().union(*(ad.communities for ad in entry.advertisements)))),
+                extended=entry.extended,
+                parting=Parting.DEMOTED if entry.ending and parting is Parting.STAYS else parting,
             )
-            for (prefix, values, communities, part), peers in grouped.items()
-        ]
+            grouped.setdefault(route, []).append(peer)
+        routes = [msgspec.structs.replace(route, peers=tuple(sorted(peers))) for route, peers in grouped.items()]
         return tuple(sorted(routes, key=lambda route: (route.prefix, route.peers)))
 
     # --- inside
@@ -183,21 +208,26 @@ class _Work:
             return Omission(OmissionReason.NO_LOCAL_ENDPOINT, message)
         return here
 
-    def _ending(self, service: Service) -> bool:
-        """Whether all that serves the Service from here is terminating (policy Local)."""
+    def _served_here(self, service: Service) -> list[Endpoint] | None:
+        """The usable endpoints of this node that serve the Service; None: those of all nodes do."""
         if service.traffic_policy is not TrafficPolicy.LOCAL:
-            return False
+            return None
         endpoints = self._cluster.endpoints.get(service.key, ())
-        return all(entry.terminating for entry in endpoints if entry.usable and entry.node == self._node.name)
+        return [endpoint for endpoint in endpoints if endpoint.usable and endpoint.node == self._node.name]
 
     def _refuse(self, prefix: str, peer: str, entry: _Announced) -> None:
-        names = ", ".join(sorted(entry.advertisements))
-        message = (
-            f"BGPAdvertisements {names} give {prefix} to peer {peer} with different localPref, med or asPathPrepend; "
-            "make them agree"
+        names = sorted({ad.name for ad in entry.advertisements})
+        several = len(names) > 1
+        who = f"BGPAdvertisements {', '.join(names)}" if several else f"Services in BGPAdvertisement {names[0]}"
+        what = (
+            "localPref, med, asPathPrepend or linkBandwidthPerEndpoint"
+            if several
+            else "annotations about MED or prepending"
         )
+        message = f"{who} give {prefix} to peer {peer} with different {what}; make them agree"
         for held in entry.held:
             self.omissions[held] = Omission(OmissionReason.CONFLICTING_ADVERTISEMENTS, message)
+            self.notes.pop(held, None)
 
 
 def prefix_of(address: Address, advertisement: BGPAdvertisement) -> str:

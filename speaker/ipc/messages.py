@@ -57,6 +57,8 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True, tag="counters"):
 
 # --- speaker -> BGP supervisor
 
+BANDWIDTH = "bandwidth"  # the kind of an extended community that says how much the node carries
+
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-peer"):
     """One BGP session of this node, ready to be configured: every name resolved, the password in clear.
@@ -102,7 +104,10 @@ class Parting(StrEnum):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-route"):
-    """One prefix and its attributes towards some peers (by name)."""
+    """One prefix and its attributes towards some peers (by name).
+
+    `extended` holds extended communities: "target:A:B", "origin:A:B", and "bandwidth:N" in Mbit/s.
+    """
 
     prefix: str
     peers: tuple[str, ...]
@@ -110,6 +115,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-route"):
     med: int | None = None
     prepend: int = 0
     communities: tuple[str, ...] = ()
+    extended: tuple[str, ...] = ()
     parting: Parting = Parting.STAYS
 
 

@@ -39,6 +39,7 @@ def service_of(given: dict[str, Any]) -> tuple[Service, tuple[Endpoint, ...]]:
         key=key,
         uid=given["name"],
         labels=given.get("labels", {}),
+        annotations=given.get("annotations", {}),
         traffic_policy=TrafficPolicy(given.get("policy", "Cluster")),
         ingress=tuple(map(parse_address, given["addresses"])),
     )
@@ -75,6 +76,7 @@ def shown(route: Route) -> dict[str, Any]:
         "med": route.med,
         "prepend": route.prepend or None,
         "communities": list(route.communities) or None,
+        "extended": list(route.extended) or None,
         "parting": None if route.parting is Parting.STAYS else str(route.parting),
     }
     return {
@@ -104,7 +106,9 @@ def test_the_node_announces_what_the_scenario_expects(scenario: Path) -> None:
         for name, value in expected["peers"][peer.name].items():
             found = getattr(peer, name)
             assert (list(found) if isinstance(found, tuple) else found) == value, f"{name} of {peer.name}"
+    notes = {f"{key} {address}": note for (key, address), note in decision.notes.items()}
     for sentences, wanted in (
+        (notes, expected.get("serviceNotes", {})),
         (decision.refused_peers, expected.get("refusedPeers", {})),
         (decision.peer_notes, expected.get("notes", {})),
     ):

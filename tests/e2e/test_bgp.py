@@ -115,9 +115,13 @@ def test_attributes_arrive_as_they_were_given(world: BgpWorld, speaker: SpeakerE
         route(1, communities=("65000:1", "65000:2", "large:65000:7:8")),
         route(2, med=70, prepend=2),
         route(3, local_pref=300),
+        route(4, extended=("target:65000:1", "origin:4200000000:7", "bandwidth:200")),
     ]
     speaker.send([peer()], given)
-    announced(world, 3)
+    announced(world, 4)
+    extended = world.router.path("203.0.0.4/32")["extendedCommunity"]["string"]
+    assert {"RT:65000:1", "SoO:4200000000:7"} <= set(extended.split()), extended
+    assert f"LB:{NODE_ASN}:25000000 (200.000 Mbps)" in extended
     first, second, third = (world.router.path(f"203.0.0.{number}/32") for number in (1, 2, 3))
     assert first["community"]["string"] == "65000:1 65000:2"
     assert first["largeCommunity"]["string"] == "65000:7:8"

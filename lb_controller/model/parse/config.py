@@ -11,7 +11,7 @@ from typing import TypeVar
 from lb_controller.model import names
 from lb_controller.model.address import AddressRange, Family
 from lb_controller.model.config import BFDProfile, BGPAdvertisement, BGPPeer, Config, L2Advertisement, Origin, Pool
-from lb_controller.model.parse import objects
+from lb_controller.model.parse import advertisements, objects
 from lb_controller.model.parse.claims import Claims
 from lb_controller.model.parse.objects import RawObject
 from lb_controller.model.parse.peers import bgp_peer
@@ -45,10 +45,10 @@ def parse_config(raws: Iterable[RawObject]) -> tuple[Config, tuple[Problem, ...]
     peers = _peers(by_kind.get(names.KIND_BGP_PEER, []), known, parsing)
 
     def advertisement(raw: RawObject, problems: list[Problem]) -> BGPAdvertisement | None:
-        return objects.bgp_advertisement(raw, aliases, problems)
+        return advertisements.bgp_advertisement(raw, aliases, problems)
 
     bgp = _aggregating(_each(by_kind.get(names.KIND_BGP_ADVERTISEMENT, []), advertisement, parsing), pools, parsing)
-    config = Config(_sorted(pools), _sorted(l2), _sorted(bgp), _sorted(peers), _sorted(profiles))
+    config = Config(_sorted(pools), _sorted(l2), _sorted(bgp), _sorted(peers), _sorted(profiles), aliases)
     return config, tuple(parsing.problems)
 
 
@@ -100,7 +100,7 @@ def _aliases(raws: list[RawObject], parsing: _Parsing) -> Mapping[str, str]:
     aliases: dict[str, str] = {}
     owner: dict[str, str] = {}
     for raw in _one_of_each_name(raws, parsing):
-        for name, value in objects.community_aliases(raw, parsing.problems).items():
+        for name, value in advertisements.community_aliases(raw, parsing.problems).items():
             if name in aliases:
                 message = f"the alias {name!r} is defined by the older Community {owner[name]}; remove one"
                 parsing.note(raw, "spec.communities", message, ObjectReason.CONFLICT)

@@ -1,9 +1,8 @@
-"""One custom resource each: pool, L2Advertisement, BGPAdvertisement, BGPPeer, BFDProfile, Community.
+"""One custom resource each: pool, L2Advertisement, BFDProfile; those of BGP stand in `advertisements` and `peers`.
 
 Each function reads one object alone; rules between objects stand in `config`. Field meanings: MetalLB's.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_interface
@@ -14,7 +13,6 @@ from lb_controller.model.address import AddressRange, parse_range
 from lb_controller.model.cluster import Condition
 from lb_controller.model.config import (
     BFDProfile,
-    BGPAdvertisement,
     L2Advertisement,
     NodePreference,
     Origin,
@@ -26,11 +24,6 @@ from lb_controller.model.config import (
 from lb_controller.model.parse.claims import Claims
 from lb_controller.model.parse.problems import Problem, Severity
 from lb_controller.model.parse.reader import Reader
-from lb_controller.model.reasons import ObjectReason
-
-_LARGEST = 2**32 - 1
-_STANDARD = re.compile(r"[0-9]{1,5}:[0-9]{1,5}")
-_LARGE = re.compile(r"large:[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +142,8 @@ def _allocation(spec: Reader) -> ServiceAllocation:
     )
 
 
-def _selection(spec: Reader) -> PoolSelection:
+def selection(spec: Reader) -> PoolSelection:
+    """The pools that an advertisement is for."""
     return PoolSelection(frozenset(spec.texts("ipAddressPools")), spec.selectors("ipAddressPoolSelectors"))
 
 
@@ -169,7 +163,7 @@ def l2_advertisement(raw: RawObject, problems: list[Problem]) -> L2Advertisement
             preferences.append(NodePreference(weight, selector))
     found = L2Advertisement(
         name=raw.name,
-        pools=_selection(spec),
+        pools=selection(spec),
         node_selectors=spec.selectors("nodeSelectors"),
         service_selectors=spec.selectors("serviceSelectors"),
         interfaces=frozenset(spec.texts("interfaces")),
@@ -177,59 +171,6 @@ def l2_advertisement(raw: RawObject, problems: list[Problem]) -> L2Advertisement
         origin=raw.origin,
     )
     return found if len(problems) == before else None
-
-
-def bgp_advertisement(raw: RawObject, aliases: Mapping[str, str], problems: list[Problem]) -> BGPAdvertisement | None:
-    """A BGPAdvertisement with its community aliases resolved, or None when a field cannot be used."""
-    before = len(problems)
-    spec = raw.reader(problems)
-    v4, v6 = spec.number("aggregationLength", 1, 32), spec.number("aggregationLengthV6", 1, 128)
-    found = BGPAdvertisement(
-        name=raw.name,
-        pools=_selection(spec),
-        aggregation_length=32 if v4 is None else v4,
-        aggregation_length_v6=128 if v6 is None else v6,
-        local_pref=spec.number("localPref", 0, _LARGEST),
-        communities=frozenset(_communities(spec, aliases)),
-        node_selectors=spec.selectors("nodeSelectors"),
-        service_selectors=spec.selectors("serviceSelectors"),
-        peers=frozenset(spec.texts("peers")),
-        as_path_prepend=spec.number("asPathPrepend", 1, 10) or 0,
-        origin=raw.origin,
-    )
-    if found.service_selectors and (found.aggregation_length, found.aggregation_length_v6) != (32, 128):
-        spec.wrong("serviceSelectors", "cannot stand beside an aggregation length; an aggregate is for whole pools")
-    return found if len(problems) == before else None
-
-
-def _communities(spec: Reader, aliases: Mapping[str, str]) -> list[str]:
-    kept = []
-    for index, text in enumerate(spec.texts("communities")):
-        value = aliases.get(text, text)
-        if wrong := community_problem(value):
-            field = f"communities[{index}]"
-            if ":" in text:
-                spec.wrong(field, wrong)
-            else:
-                cure = "create one that defines it, or write 65000:1 or large:65000:1:2"
-                message = f"no Community object defines the alias {text!r}; {cure}"
-                spec.wrong(field, message, ObjectReason.REFERENCE_NOT_FOUND)
-        else:
-            kept.append(value)
-    return kept
-
-
-def community_problem(value: str) -> str | None:
-    """Why the text is no community value, or None: `A:B` (two 16-bit numbers) or `large:A:B:C` (three of 32 bits)."""
-    if _STANDARD.fullmatch(value):
-        if all(int(part) <= 0xFFFF for part in value.split(":")):
-            return None
-        return f"{value!r} has a number above 65535"
-    if _LARGE.fullmatch(value):
-        if all(int(part) <= _LARGEST for part in value.split(":")[1:]):
-            return None
-        return f"{value!r} has a number above {_LARGEST}"
-    return f"{value!r} is not a community; write 65000:1 or large:65000:1:2"
 
 
 def bfd_profile(raw: RawObject, problems: list[Problem]) -> BFDProfile | None:
@@ -248,22 +189,6 @@ def bfd_profile(raw: RawObject, problems: list[Problem]) -> BFDProfile | None:
         origin=raw.origin,
     )
     return found if len(problems) == before else None
-
-
-def community_aliases(raw: RawObject, problems: list[Problem]) -> dict[str, str]:
-    """The aliases of one Community object; bad entries are left out."""
-    aliases: dict[str, str] = {}
-    for reader in raw.reader(problems).subs("communities"):
-        name, value = reader.text("name"), reader.text("value")
-        if not name:
-            reader.wrong("name", "is missing; name the alias")
-        elif wrong := community_problem(value):
-            reader.wrong("value", wrong)
-        elif name in aliases:
-            reader.wrong("name", f"the alias {name!r} stands twice; remove one")
-        else:
-            aliases[name] = value
-    return aliases
 
 
 KINDS = tuple(names.PLURALS)

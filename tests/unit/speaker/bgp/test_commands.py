@@ -3,7 +3,16 @@ from dataclasses import replace
 import pytest
 
 from lb_controller.model.address import Family
-from speaker.bgp.commands import BATCH, GRACEFUL_SHUTDOWN, Attributes, Command, difference, end_of_rib, wanted_routes
+from speaker.bgp.commands import (
+    BATCH,
+    GRACEFUL_SHUTDOWN,
+    Attributes,
+    Command,
+    difference,
+    end_of_rib,
+    octets_of,
+    wanted_routes,
+)
 from speaker.ipc.messages import Parting, Route
 from tests.unit.speaker.bgp.samples import V4, V6, session
 
@@ -115,3 +124,21 @@ def test_halves_hold_every_prefix_once() -> None:
     first, second = Command(session(), True, Attributes(HOP), ("a", "b", "c")).halves()
     assert first.prefixes + second.prefixes == ("a", "b", "c")
     assert first.prefixes
+
+
+@pytest.mark.parametrize(
+    ("extended", "octets"),
+    [
+        ("target:65000:1", "0002fde800000001"),
+        ("origin:65535:4294967295", "0003ffffffffffff"),
+        ("target:4200000000:7", "0202fa56ea000007"),
+        ("bandwidth:100", "4004fc004b3ebc20"),  # 12,500,000 octets per second
+    ],
+)
+def test_an_extended_community_is_written_as_its_octets(extended: str, octets: str) -> None:
+    assert octets_of(extended, 64512).hex() == octets
+    assert f"extended-community [ 0x{octets} ]" in announce(Attributes(HOP, extended=(extended,)))
+
+
+def test_the_bandwidth_of_a_long_as_number_stands_under_as_trans() -> None:
+    assert octets_of("bandwidth:100", 4200000000).hex() == "40045ba04b3ebc20"

@@ -1,5 +1,6 @@
 """One object alone: what each field becomes, and the sentence for what cannot be used."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ def parsed(kind: str, spec: Any, origin: Origin = Origin.HERALDLB) -> tuple[Conf
 )
 def test_the_sentence_names_object_field_and_cure(kind: str, spec: Any, sentence: str) -> None:
     config, problems = parsed(kind, spec)
-    assert config == Config()
+    assert replace(config, community_aliases={}) == Config()
     assert any(sentence in problem for problem in problems), problems
 
 
