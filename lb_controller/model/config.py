@@ -172,6 +172,7 @@ class BGPPeer:
     graceful_restart: bool = False
     ebgp_multi_hop: bool = False
     dual_stack_address_family: bool = False
+    gtsm: bool = False
     vrf: str = ""
     origin: Origin = Origin.HERALDLB
 

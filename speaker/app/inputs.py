@@ -100,8 +100,10 @@ class Inputs:
             self.decider.set_config(self.config)
 
     def raws(self, kind: str) -> dict[str, RawObject]:
-        """The objects of one kind as they were read, by name."""
-        return {name: raw for (found, name), raw in self._raws.items() if found == kind}
+        """The objects of one kind of our own group as they were read, by name."""
+        return {
+            name: raw for (found, name, origin), raw in self._raws.items() if found == kind and origin is Origin.HERALDLB
+        }
 
     # --- reflectors
 

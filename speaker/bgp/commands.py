@@ -166,5 +166,8 @@ def difference(
 
 
 def _batches(session: Session, announce: bool, attributes: Attributes, prefixes: list[str]) -> Iterator[Command]:
-    for start in range(0, len(prefixes), BATCH):
-        yield Command(session, announce, attributes, tuple(prefixes[start : start + BATCH]))
+    # ExaBGP takes all prefixes of a line for the first one's family: 203.0.113.1/32 becomes cb00:7101::/32.
+    families = [[prefix for prefix in prefixes if (":" in prefix) is six] for six in (False, True)]
+    for same in families:
+        for start in range(0, len(same), BATCH):
+            yield Command(session, announce, attributes, tuple(same[start : start + BATCH]))

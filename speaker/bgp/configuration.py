@@ -19,6 +19,8 @@ from speaker.bgp.sessions import Session
 RESTART_TIME = 120
 # RFC 4271 says nothing on the TTL of a multihop session; other implementations use the largest.
 MULTI_HOP_TTL = 255
+# RFC 5082, section 3: sent with 255, the largest; a packet with less was forwarded, so it is from no neighbour.
+GTSM_TTL = 255
 PROCESS = "bridge"
 _FAMILY_WORD = {Family.IPV4: "ipv4", Family.IPV6: "ipv6"}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -45,7 +47,7 @@ def _process(bridge: Sequence[str]) -> str:
 
 def _neighbor(session: Session) -> str:
     lines = [
-        f"description {_UNSAFE.sub('_', session.name)};",
+        f"description {'/'.join([_UNSAFE.sub('_', session.name), *_times(session)])};",
         f"router-id {session.router_id};",
         f"local-address {session.local_address};",
         f"local-as {session.local_asn};",
@@ -60,6 +62,8 @@ def _neighbor(session: Session) -> str:
         lines += [f"md5-password {session.password_text};", "md5-base64 true;"]
     if session.multi_hop:
         lines.append(f"outgoing-ttl {MULTI_HOP_TTL};")
+    if session.gtsm:
+        lines += [f"outgoing-ttl {GTSM_TTL};", f"incoming-ttl {GTSM_TTL};"]
     if session.interface:
         lines.append(f"source-interface {session.interface};")
     if session.graceful_restart:
@@ -67,6 +71,12 @@ def _neighbor(session: Session) -> str:
     lines += [_family(session), _capability(session), *_nexthop(session), _api()]
     body = "\n    ".join(lines)
     return f"neighbor {session.address} {{\n    {body}\n}}\n"
+
+
+def _times(session: Session) -> list[str]:
+    """ExaBGP has no words for these times: our cures read them out of the description."""
+    times = {"keepalive": session.keepalive_time, "connect": session.connect_time}
+    return [f"{name}={seconds}" for name, seconds in times.items() if seconds is not None]
 
 
 def _family(session: Session) -> str:

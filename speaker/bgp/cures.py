@@ -22,6 +22,7 @@ from exabgp.reactor.api.processes import ProcessError
 from exabgp.reactor.asynchronous import ASYNC
 from exabgp.reactor.daemon import Daemon
 from exabgp.reactor.delay import Delay
+from exabgp.reactor.keepalive import KA
 from exabgp.reactor.loop import Reactor
 from exabgp.reactor.network.error import NotConnected
 from exabgp.reactor.network.outgoing import Outgoing
@@ -60,6 +61,8 @@ def apply() -> None:
     Reactor.reload = _reload
     Reactor._pending_adjribout = _pending_adjribout
     Peer.teardown = _teardown
+    Peer.__init__ = _peer_init
+    KA.__init__ = _ka_init
     # Without: the text of a planned stop (RFC 9003) only repeats its subcode.
     Notify._str_subcode = {**Notify._str_subcode, (CEASE, ADMINISTRATIVE_SHUTDOWN): FAREWELL}
 
@@ -70,6 +73,8 @@ _plain_updates = OutgoingRIB.updates
 _plain_close = Peer._close
 _plain_reload = Reactor.reload
 _plain_teardown = Peer.teardown
+_plain_peer_init = Peer.__init__
+_plain_ka_init = KA.__init__
 
 
 def _remove_self(self: Any, change: Any) -> Any:
@@ -160,8 +165,29 @@ def _close(self: Any, message: str = "", error: Any = "") -> None:
 
 def _increase(self: Any) -> None:
     """See FIRST_DELAY; the first attempt after a session that was up comes at once."""
-    self._time = time.time() + self._next
+    fixed = getattr(self, "connect_time", None)
+    self._time = time.time() + (self._next if fixed is None else fixed)
     self._next = min(max(FIRST_DELAY, self._next * 2), LONGEST_DELAY)
+
+
+def _peer_init(self: Any, neighbor: Any, reactor: Any) -> None:
+    """Without: a BGPPeer's connectTime has no effect."""
+    _plain_peer_init(self, neighbor, reactor)
+    self._delay.connect_time = time_of(neighbor, "connect")
+
+
+def _ka_init(self: Any, session: Any, proto: Any) -> None:
+    """Without: a BGPPeer's keepaliveTime has no effect. RFC 4271, 4.4: a hold time of zero means no KEEPALIVEs."""
+    _plain_ka_init(self, session, proto)
+    wanted = time_of(proto.neighbor, "keepalive")
+    if wanted and self.send_timer.keepalive:
+        self.send_timer.keepalive = min(wanted, self.send_timer.keepalive)
+
+
+def time_of(neighbor: Any, name: str) -> int | None:
+    """A time that our configuration wrote into the description: `tor/keepalive=3/connect=30`."""
+    found = dict(part.split("=", 1) for part in str(neighbor["description"]).split("/")[1:] if "=" in part)
+    return int(found[name]) if found.get(name, "").isdigit() else None
 
 
 def _drop_privileges(_self: Any) -> bool:

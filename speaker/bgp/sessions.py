@@ -9,10 +9,12 @@ the daemon tells its events apart by the peer's address alone.
 import base64
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from lb_controller.model.address import Address, Family
+from speaker.bgp.network import Neighbour
 from speaker.ipc.messages import Peer
 
 # RFC 4271, 4.2: "The Hold Time MUST be either zero or at least three seconds."
@@ -23,6 +25,7 @@ MOST_ASN = 2**32 - 1
 LONGEST_PASSWORD = 80
 # IFNAMSIZ is 16 with the closing zero; no character that the daemon's parser gives a meaning to.
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
+_NAMED = 3  # a sentence names so many neighbours
 _FAMILIES = {"ipv4": Family.IPV4, "ipv6": Family.IPV6}
 
 
@@ -46,6 +49,9 @@ class Session:
     graceful_restart: bool = False
     next_hops: Mapping[Family, Address]
     interface: str = ""
+    keepalive_time: int | None = None
+    connect_time: int | None = None
+    gtsm: bool = False
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -71,39 +77,51 @@ class Session:
         return base64.b64encode(self.password).decode("ascii")
 
 
-LocalAddress = Callable[[Address, str], Address]
+class Way(Protocol):
+    """What is asked of the kernel; both may raise OSError."""
+
+    def local_address(self, peer: Address, interface: str) -> Address:
+        """The source address towards a peer."""
+
+    def neighbours(self, interface: str) -> list[Neighbour]:
+        """The link-local neighbours on an interface."""
 
 
-def sessions_of(peers: Iterable[Peer], local_address: LocalAddress) -> tuple[tuple[Session, ...], dict[str, str]]:
-    """The sessions of all peers that can be configured, sorted by name, and a sentence for each peer that cannot.
-
-    `local_address(peer, interface)` gives the kernel's source address towards a peer; it may raise OSError.
-    """
+def sessions_of(peers: Iterable[Peer], way: Way) -> tuple[tuple[Session, ...], dict[str, str]]:
+    """The sessions of all peers that can be configured, sorted by name, and a sentence for each peer that cannot."""
     found: dict[Address, Session] = {}
     refused: dict[str, str] = {}
     for peer in sorted(peers, key=lambda peer: peer.name):
         try:
-            session = session_of(peer, local_address)
+            session = session_of(peer, way)
         except ValueError as error:
             refused[peer.name] = str(error)
             continue
         except OSError as error:
-            refused[peer.name] = f"this node has no way to {peer.address}: {error.strerror or error}"
+            where = peer.address or f"the neighbour on {peer.interface}"
+            refused[peer.name] = f"this node has no way to {where}: {error.strerror or error}"
             continue
         first = found.setdefault(session.address, session)
         if first is not session:
-            refused[peer.name] = f"peer {first.name} of this node has the address {peer.address} too; keep one of them"
+            refused[peer.name] = (
+                f"peer {first.name} of this node has the address {session.address} too; keep one of them"
+            )
     return tuple(sorted(found.values(), key=lambda session: session.name)), refused
 
 
-def session_of(peer: Peer, local_address: LocalAddress) -> Session:
-    """Check and type one peer. Raises ValueError with a sentence, OSError when no local address was found."""
-    address = _address(peer.address, "the peer's address")
+def session_of(peer: Peer, way: Way) -> Session:
+    """Check and type one peer. Raises ValueError with a sentence, OSError when the kernel knows no way."""
     _check_numbers(peer)
     if peer.interface and not _INTERFACE.fullmatch(peer.interface):
         raise ValueError(f"{peer.interface!r} is not the name of an interface")
+    if peer.address:
+        address = _address(peer.address, "the peer's address")
+    else:
+        address = the_neighbour(peer.interface, way.neighbours(peer.interface))
+    if address.is_link_local and address.version == 6 and not peer.interface:
+        raise ValueError(f"{address} is a link-local address, which needs an interface; write {address}%INTERFACE")
     if peer.local_address is None:
-        local = local_address(address, peer.interface)
+        local = way.local_address(address, peer.interface)
     else:
         local = _address(peer.local_address, "the source address")
     if local.version != address.version:
@@ -128,7 +146,26 @@ def session_of(peer: Peer, local_address: LocalAddress) -> Session:
         graceful_restart=peer.graceful_restart,
         next_hops=_next_hops(peer, local),
         interface=peer.interface,
+        keepalive_time=peer.keepalive_time,
+        connect_time=peer.connect_time,
+        gtsm=peer.gtsm,
     )
+
+
+def the_neighbour(interface: str, neighbours: Iterable[Neighbour]) -> Address:
+    """The one that an unnumbered session is with: the only router, else the only neighbour. Raises ValueError."""
+    known = sorted(neighbours, key=lambda entry: entry.address)
+    routers = [entry for entry in known if entry.router]
+    meant = routers or known
+    if len(meant) == 1:
+        return meant[0].address
+    if not meant:
+        raise ValueError(
+            f"no neighbour on {interface} yet: no router advertisement came, and nobody has a link-local address there"
+        )
+    named = ", ".join(str(entry.address) for entry in meant[:_NAMED])
+    what = "routers" if routers else "neighbours, none of them known as router,"
+    raise ValueError(f"{len(meant)} {what} are on {interface} ({named}); write peerAddress with the one that is meant")
 
 
 def _address(text: str, what: str) -> Address:
@@ -147,6 +184,8 @@ def _check_numbers(peer: Peer) -> None:
             raise ValueError(f"the {what} {asn} is not between 1 and {MOST_ASN}")
     if not 1 <= peer.port <= 65535:
         raise ValueError(f"the port {peer.port} is not between 1 and 65535")
+    if peer.gtsm and peer.multi_hop:
+        raise ValueError("TTL security is for peers one hop away; it cannot stand beside multihop")
     if peer.hold_time != 0 and not LEAST_HOLD_TIME <= peer.hold_time <= MOST_HOLD_TIME:
         raise ValueError(f"the hold time {peer.hold_time} is neither 0 nor {LEAST_HOLD_TIME} to {MOST_HOLD_TIME} s")
 

@@ -24,18 +24,18 @@ from speaker.bgp.child import Daemon
 from speaker.bgp.commands import wanted_routes
 from speaker.bgp.events import SessionChanged, SessionEvent, Unknown, event_of
 from speaker.bgp.farewell import Farewell
-from speaker.bgp.network import local_address
+from speaker.bgp.network import Kernel
 from speaker.bgp.reconcile import Configure, Effect, Reconciler, Restart, Send
 from speaker.bgp.sessions import Session, sessions_of
 from speaker.bgp.validation import Verdict, validated
-from speaker.ipc.messages import AnyMessage, BgpSnapshot, BgpState, Counters
-from speaker.ipc.stream import Peer, Server
+from speaker.ipc.messages import RADV_SOCKET, AdvertiseRouter, AnyMessage, BgpSnapshot, BgpState, Counters
+from speaker.ipc.stream import Client, Peer, Server
 
 SOCKET = "bgp.sock"
 BRIDGE_SOCKET = "bridge.sock"
 FOLDER = "exabgp"
 # Seconds: how often the kernel is asked again for the way to each peer, and how often reports may be sent.
-LOOK_AGAIN = 10.0
+LOOK_AGAIN = 2.0
 REPORT_EVERY = 0.1
 COUNT_EVERY = 5.0
 # A daemon that ran this long has started well: the next start does not wait.
@@ -51,10 +51,13 @@ class Supervisor:
         folder = socket_dir / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
+        self.kernel = Kernel()
         self.machine = Reconciler()
         self.farewell = Farewell(drain_seconds)
         self.daemon = Daemon(folder, socket_dir / BRIDGE_SOCKET)
         self.server = Server(socket_dir / SOCKET, self._on_message, self._on_speaker, self._on_bad_frame)
+        self.advertiser = Client(socket_dir / RADV_SOCKET, lambda _: None, self._greet_advertiser)
+        self._links: tuple[str, ...] = ()  # interfaces of unnumbered peers
         self._snapshot: BgpSnapshot | None = None
         self._changed = asyncio.Event()
         self._needed = asyncio.Event()  # a session is wanted: the daemon may run
@@ -86,7 +89,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(LOOK_AGAIN)
             if self._snapshot is not None:
-                sessions, _ = sessions_of(self._snapshot.peers, local_address)
+                sessions, _ = sessions_of(self._snapshot.peers, self.kernel)
                 if sessions != self._asked:
                     self._changed.set()
 
@@ -184,10 +187,14 @@ class Supervisor:
                 pass
         self._carry_out(self.machine.heard(event, asyncio.get_running_loop().time()))
 
+    def _greet_advertiser(self, peer: Peer) -> None:
+        peer.send(AdvertiseRouter(interfaces=self._links))
+
     # --- what goes
 
     async def _apply(self, snapshot: BgpSnapshot) -> None:
-        sessions, errors = sessions_of(snapshot.peers, local_address)
+        self._advertise(snapshot)
+        sessions, errors = sessions_of(snapshot.peers, self.kernel)
         if sessions != self._asked:
             self._verdict = await validated(sessions, self.daemon.bridge_command, self.daemon.folder)
             self._asked = sessions
@@ -206,6 +213,13 @@ class Supervisor:
         self._carry_out(self.machine.want(self._sessions, routes, {**errors, **self._verdict.refused}, now))
         if self._sessions:
             self._needed.set()
+
+    def _advertise(self, snapshot: BgpSnapshot) -> None:
+        """Have the announcer tell the neighbours on the links of unnumbered peers that we are there."""
+        links = tuple(sorted({peer.interface for peer in snapshot.peers if not peer.address}))
+        if links != self._links:
+            self._links = links
+            self.advertiser.send(AdvertiseRouter(interfaces=links))
 
     def _carry_out(self, effects: Iterable[Effect]) -> None:
         for effect in effects:

@@ -59,6 +59,7 @@ class Table:
             phase=phase,
             last_error=sentence(self.last_error, self.session),
             routes=len(self.given),
+            address=str(self.session.address),
         )
 
     def plan(self) -> None:

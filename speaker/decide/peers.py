@@ -1,7 +1,8 @@
 """The BGP peers of one node: BGPPeer objects -> sessions that can be configured, or why a peer has none.
 
 A session carries the family of the peer's address; with dualStackAddressFamily also the other one, whose next hop is
-the node's address of that family (IPv4 routes fall back to the session's own IPv6 address, RFC 8950). The router ID is
+the node's address of that family (IPv4 routes fall back to the session's own IPv6 address, RFC 8950). An unnumbered
+session (`interface`) carries both over link-local addresses, which are the next hops of both. The router ID is
 the given one, else the node's IPv4 address, else 32 bits of the hash of its name: it must not change with a restart.
 """
 
@@ -32,30 +33,34 @@ def peers_of(config: Config, node: Node, passwords: Mapping[str, str]) -> NodePe
     """The peers that select this node. `passwords`: by the name of the Secret, only those that exist."""
     found: dict[str, Peer] = {}
     refused: dict[str, str] = {}
-    notes: dict[str, str] = {}
-    by_address: dict[str, str] = {}
+    notes: dict[str, list[str]] = {}
+    first_at: dict[str, str] = {}
     for peer in sorted(config.bgp_peers, key=lambda peer: peer.name):
         if not selected(peer.node_selectors, node.labels):
             continue
         obstacle = _obstacle(peer, passwords)
-        first = by_address.setdefault(str(peer.address), peer.name) if obstacle is None else peer.name
+        where = f"the interface {peer.interface}" if peer.address is None else f"the address {peer.address}"
+        first = first_at.setdefault(where, peer.name) if obstacle is None else peer.name
         if first != peer.name:
-            obstacle = f"BGPPeer {first} selects this node and has the address {peer.address} too; keep one of them"
+            obstacle = f"BGPPeer {first} selects this node and has {where} too; keep one of them"
+            notes[first].append(f"BGPPeer {peer.name} selects this node and has {where} too, and has no session")
         if obstacle is not None:
             refused[peer.name] = obstacle
             continue
         found[peer.name] = _session(peer, node, passwords)
-        note = _note(peer, found[peer.name])
-        if note:
-            notes[peer.name] = note
-    return NodePeers(tuple(found[name] for name in sorted(found)), refused, notes)
+        notes[peer.name] = _notes(peer, found[peer.name])
+    told = {name: "; ".join(parts) for name, parts in notes.items() if parts}
+    return NodePeers(tuple(found[name] for name in sorted(found)), refused, told)
 
 
 def _obstacle(peer: BGPPeer, passwords: Mapping[str, str]) -> str | None:
-    if peer.address is None:
-        return f"a session over interface {peer.interface} without peerAddress is not supported yet; write peerAddress"
-    if peer.address.is_link_local and peer.address.version == 6:
-        return f"{peer.address} is a link-local address, which is not supported yet; write a global peerAddress"
+    if peer.vrf and peer.interface:
+        return (
+            f"interface {peer.interface} and vrf {peer.vrf} cannot stand together; the interface is in its VRF already"
+        )
+    zone = _zone(peer)
+    if peer.address is not None and peer.address.version == 6 and peer.address.is_link_local and not zone:
+        return f"{peer.address} is a link-local address; write {peer.address}%INTERFACE, or interface instead"
     reference = peer.password_secret
     if reference is not None and reference.name not in passwords:
         return f"Secret {reference.name} with key password was not found in HeraldLB's namespace; create it there"
@@ -63,33 +68,40 @@ def _obstacle(peer: BGPPeer, passwords: Mapping[str, str]) -> str | None:
 
 
 def _session(peer: BGPPeer, node: Node, passwords: Mapping[str, str]) -> Peer:
-    assert peer.address is not None
     own = {address.version: str(address) for address in reversed(node.addresses)}
-    version = peer.address.version
+    link_local = peer.address is None or bool(_zone(peer))
+    version = 6 if peer.address is None else peer.address.version
     families = [_FAMILY[version]]
     # An IPv6 route needs an IPv6 next hop; an IPv4 route may do with the IPv6 address of the session.
-    if peer.dual_stack_address_family and (version == 6 or 6 in own):
+    if peer.address is None or (peer.dual_stack_address_family and (version == 6 or 6 in own)):
         families = ["ipv4", "ipv6"]
     local_asn = peer.local_asn or peer.my_asn
     secret = peer.password_secret
     return Peer(
         name=peer.name,
-        address=str(peer.address),
+        address="" if peer.address is None else str(peer.address).partition("%")[0],
         local_asn=local_asn,
         peer_asn=_peer_asn(peer, local_asn),
         local_address=None if peer.source_address is None else str(peer.source_address),
         router_id=str(peer.router_id or own.get(4) or _router_id(node.name)),
         port=peer.port,
         hold_time=HOLD_TIME if peer.hold_time is None else peer.hold_time,
+        keepalive_time=peer.keepalive_time,
         connect_time=peer.connect_time,
+        gtsm=peer.gtsm,
         password=peer.password if secret is None else passwords[secret.name],
         multi_hop=peer.ebgp_multi_hop,
         graceful_restart=peer.graceful_restart,
         families=tuple(families),
-        next_hop_v4=own.get(4, "") if version == 6 else "",
+        next_hop_v4=own.get(4, "") if version == 6 and not link_local else "",
         next_hop_v6=own.get(6, "") if version == 4 else "",
-        interface=peer.vrf,
+        interface=peer.interface or _zone(peer) or peer.vrf,
     )
+
+
+def _zone(peer: BGPPeer) -> str:
+    """The interface of a link-local address, as it stands behind the `%`."""
+    return str(peer.address).partition("%")[2]
 
 
 def _peer_asn(peer: BGPPeer, local_asn: int) -> int:
@@ -105,15 +117,11 @@ def _router_id(name: str) -> ipaddress.IPv4Address:
     return ipaddress.IPv4Address(number or 1)
 
 
-def _note(peer: BGPPeer, session: Peer) -> str:
+def _notes(peer: BGPPeer, session: Peer) -> list[str]:
     """What of the object is not done, though the session is there."""
     parts = []
     if peer.bfd_profile:
         parts.append(f"bfdProfile {peer.bfd_profile} is not used yet: a failure is noticed by the hold time")
     if peer.dual_stack_address_family and len(session.families) == 1:
         parts.append("dualStackAddressFamily has no effect: this node has no IPv6 address for the next hop")
-    if peer.keepalive_time is not None and peer.keepalive_time * 3 != session.hold_time:
-        parts.append(f"keepaliveTime {peer.keepalive_time}s is not used: it is always a third of the hold time")
-    if peer.connect_time is not None:
-        parts.append("connectTime is not used: the session is tried again after 1 to 10 s")
-    return "; ".join(parts)
+    return parts

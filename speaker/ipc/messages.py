@@ -63,9 +63,11 @@ BANDWIDTH = "bandwidth"  # the kind of an extended community that says how much 
 class Peer(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-peer"):
     """One BGP session of this node, ready to be configured: every name resolved, the password in clear.
 
-    `peer_asn` 0: learnt from the peer's OPEN. `local_address` None: the one that the kernel uses towards the peer.
-    `next_hop_v4`, `next_hop_v6`: next hop of the routes of that family, "" for the session's local address.
-    `interface`: bind the session to that interface (a VRF device, or the link of a link-local address).
+    `address` "": that of the only neighbour on `interface`. `peer_asn` 0: learnt from the peer's OPEN. `local_address`
+    None: the one that the kernel uses towards the peer. `keepalive_time` None: a third of the hold time; `connect_time`
+    None: 0.25 to 10 s between attempts; `gtsm`: TTL security (RFC 5082). `next_hop_v4`, `next_hop_v6`: next hop of the
+    routes of that family, "" for the session's local address. `interface`: bind the session to that interface (a VRF
+    device, or the link of a link-local address).
     """
 
     name: str
@@ -76,7 +78,9 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-peer"):
     router_id: str
     port: int = 179
     hold_time: int = 90
+    keepalive_time: int | None = None
     connect_time: int | None = None
+    gtsm: bool = False
     password: str = ""
     multi_hop: bool = False
     graceful_restart: bool = False
@@ -130,6 +134,17 @@ class BgpSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-snapshot")
     for_good: bool = False
 
 
+# --- BGP supervisor -> announcer (radv.sock)
+
+RADV_SOCKET = "radv.sock"
+
+
+class AdvertiseRouter(msgspec.Struct, frozen=True, kw_only=True, tag="advertise-router"):
+    """The interfaces on which this node shall tell by Router Advertisements that it is there; no others."""
+
+    interfaces: tuple[str, ...]
+
+
 # --- BGP supervisor -> speaker
 
 
@@ -170,4 +185,4 @@ ToAnnouncer = LinkSnapshot | LinkDelta
 FromAnnouncer = LinkState | Counters
 ToBgp = BgpSnapshot
 FromBgp = BgpState | Counters
-AnyMessage = LinkSnapshot | LinkDelta | LinkState | Counters | BgpSnapshot | BgpState
+AnyMessage = LinkSnapshot | LinkDelta | LinkState | Counters | BgpSnapshot | BgpState | AdvertiseRouter

@@ -205,6 +205,11 @@ class BgpWorld:
                 env={key: value for key, value in os.environ.items() if not key.startswith("HERALDLB_")},
             )
 
+    def start_announcer(self) -> None:
+        """The container beside it: it sends Router Advertisements for unnumbered peers."""
+        command = [sys.executable, "-m", "speaker.announcer", f"--socket-dir={self.sockets}", "--log-format=json"]
+        self.space.start("node", command, self.folder / "announcer.log", {"PYTHONPATH": str(ROOT)})
+
     def connect(self) -> SpeakerEnd:
         """A new connection, as a speaker that started (again) makes it."""
         path = self.sockets / "bgp.sock"

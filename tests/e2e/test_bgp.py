@@ -430,3 +430,57 @@ def test_on_a_drained_node_even_peers_with_graceful_restart_lose_the_routes_at_o
         assert world.router.neighbor()["lastNotificationReason"] == "Cease/Administrative Shutdown"
     finally:
         world.down()
+
+
+UNNUMBERED = f"""frr defaults datacenter
+hostname router
+router bgp {ROUTER_ASN}
+ bgp router-id {ROUTER4}
+ no bgp ebgp-requires-policy
+ neighbor eth0 interface remote-as external
+ neighbor eth0 timers 3 9
+ neighbor eth0 timers connect 1
+ address-family ipv4 unicast
+  neighbor eth0 activate
+ exit-address-family
+ address-family ipv6 unicast
+  neighbor eth0 activate
+ exit-address-family
+"""
+
+
+def test_an_unnumbered_peer_is_found_by_its_advertisement_and_gets_both_families(tmp_path: Path) -> None:
+    world = BgpWorld(tmp_path)
+    try:
+        world.up(UNNUMBERED)
+        world.start_announcer()
+        world.start_supervisor()
+        speaker = world.connect()
+        link = peer(address="", interface="eth0", families=("ipv4", "ipv6"))
+        speaker.send([link], [route(1), route(2), route6(1)])
+        announced(world, 2, "eth0", within=30)
+        announced(world, 1, "eth0", "ipv6")
+        hops = world.router.path("203.0.0.1/32")["nexthops"]
+        assert all(hop["ip"].startswith("fe80::") for hop in hops)
+        eventually(lambda: speaker.session("router").up, within=5, what="the report")
+        assert speaker.session("router").address.startswith("fe80::")
+    finally:
+        world.down()
+
+
+def test_ttl_security_lets_the_session_come_up_where_both_sides_use_it(world: BgpWorld, speaker: SpeakerEnd) -> None:
+    world.router.configure(f"router bgp {ROUTER_ASN}", f"neighbor {NODE4} ttl-security hops 1")
+    speaker.send([peer(gtsm=True), peer("six", ROUTER6, gtsm=True)], routes(2))
+    announced(world, 2)
+    assert world.router.count(NODE6, "ipv6") == -1, "a peer without TTL security got through"
+
+
+def test_a_given_keepalive_time_is_kept(world: BgpWorld, speaker: SpeakerEnd) -> None:
+    speaker.send([peer(hold_time=90, keepalive_time=1)], routes(1))
+    announced(world, 1)
+    before = int(world.router.neighbor()["messageStats"]["keepalivesRecv"])
+    eventually(
+        lambda: int(world.router.neighbor()["messageStats"]["keepalivesRecv"]) >= before + 3,
+        within=6,
+        what="a keepalive each second",
+    )

@@ -256,9 +256,10 @@ def test_a_node_that_does_not_exist_is_said(clean: Facts, ear: Ear, stopped: Spe
 
 def test_bad_credentials_are_one_sentence(api: Lab, tmp_path: Path, stopped: Speaker) -> None:
     stopped.start(f"--kubeconfig={tmp_path / 'missing'}")
-    eventually(lambda: stopped.log.exists() and not stopped.pids(), within=15, what="the speaker ends")
+    said = "cannot log in to the API server"
+    eventually(lambda: stopped.log.exists() and said in stopped.log.read_text(), within=15, what="the sentence")
+    eventually(lambda: not stopped.pids(), within=5, what="the speaker ends")
     text = stopped.log.read_text()
-    assert "cannot log in to the API server" in text
     assert "Traceback" not in text
 
 

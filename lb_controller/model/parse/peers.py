@@ -37,6 +37,7 @@ def bgp_peer(raw: RawObject, problems: list[Problem]) -> BGPPeer | None:
         graceful_restart=spec.flag("enableGracefulRestart", False),
         ebgp_multi_hop=spec.flag("ebgpMultiHop", False),
         dual_stack_address_family=spec.flag("dualStackAddressFamily", False),
+        gtsm=spec.flag("ttlSecurity", False),
         vrf=spec.text("vrf"),
         origin=raw.origin,
     )
@@ -99,6 +100,8 @@ def _check_multi_hop(spec: Reader, peer: BGPPeer) -> None:
 
 
 def _check_pairs(spec: Reader, peer: BGPPeer) -> None:
+    if peer.gtsm and peer.ebgp_multi_hop:
+        spec.wrong("ttlSecurity", "is for peers one hop away; remove it or ebgpMultiHop")
     if (peer.peer_asn is None) == (peer.dynamic_asn is None):
         spec.wrong("peerASN", "write exactly one of peerASN and dynamicASN")
     if (peer.address is None) == (not peer.interface) and not spec.text("peerAddress"):

@@ -13,6 +13,7 @@ from speaker.announcer.layer2.schedule import Schedule
 from speaker.announcer.net.driver import Driver
 from speaker.announcer.net.interfaces import Interfaces
 from speaker.announcer.net.packet_socket import require_permission
+from speaker.announcer.net.routers import RouterAdvertisements
 from speaker.announcer.ownership.readiness import Announce, Event, Machine, Withdraw
 from speaker.ipc.messages import AnyMessage, Counters, LinkAnnouncement, LinkDelta, LinkSnapshot, LinkState
 from speaker.ipc.stream import Peer, Server
@@ -53,6 +54,7 @@ class Announcer:
         tasks.start("report", self._report())
         tasks.start("lag", self._lag.run())
         tasks.start("interfaces", self._follow_interfaces())
+        tasks.start("router_advertisements", RouterAdvertisements(self.settings.socket_dir).run())
         await tasks.stopped()
         if self._driver is not None:
             self._driver.close()

@@ -142,3 +142,11 @@ def test_an_extended_community_is_written_as_its_octets(extended: str, octets: s
 
 def test_the_bandwidth_of_a_long_as_number_stands_under_as_trans() -> None:
     assert octets_of("bandwidth:100", 4200000000).hex() == "40045ba04b3ebc20"
+
+
+def test_no_command_mixes_families_even_where_the_next_hop_is_the_same() -> None:
+    hop = Attributes("fe80::11")
+    routes = {"203.0.113.1/32": hop, "2001:db8:1::1/128": hop, "203.0.113.2/32": hop}
+    announced = [command.prefixes for command in difference(session(), {}, routes)]
+    assert announced == [("203.0.113.1/32", "203.0.113.2/32"), ("2001:db8:1::1/128",)]
+    assert [command.prefixes for command in difference(session(), routes, {})] == announced

@@ -62,3 +62,16 @@ def test_ipv4_routes_with_an_ipv6_next_hop_need_the_capability() -> None:
 
 def test_a_learnt_asn_is_auto() -> None:
     assert "peer-as auto;" in lines(configuration([session(peer_asn=None)], BRIDGE))
+
+
+def test_ttl_security_sends_and_takes_only_the_largest_ttl() -> None:
+    assert {"outgoing-ttl 255;", "incoming-ttl 255;"} <= lines(configuration([session(gtsm=True)], BRIDGE))
+
+
+def test_a_session_in_a_vrf_or_over_a_link_is_bound_to_the_device() -> None:
+    assert "source-interface red;" in lines(configuration([session(interface="red")], BRIDGE))
+
+
+def test_times_that_exabgp_cannot_say_stand_in_the_description() -> None:
+    text = configuration([session(keepalive_time=3, connect_time=30)], BRIDGE)
+    assert "description tor/keepalive=3/connect=30;" in lines(text)

@@ -66,6 +66,7 @@ def test_the_peer_s_defaults_are_a_hold_time_of_90_seconds_and_port_179() -> Non
     assert (peer.hold_time, peer.port, peer.local_address, peer.router_id) == (90, 179, None, "192.168.77.11")
 
 
-def test_a_keepalive_time_other_than_a_third_is_noted() -> None:
-    odd = BGPPeer(name="t", my_asn=1, peer_asn=2, address=PEER.address, hold_time=30, keepalive_time=3)
-    assert "always a third" in peers_of(Config(bgp_peers=(odd,)), NODE, {}).notes["t"]
+def test_times_that_were_given_are_handed_on() -> None:
+    odd = BGPPeer(name="t", my_asn=1, peer_asn=2, address=PEER.address, hold_time=30, keepalive_time=3, connect_time=20)
+    [peer] = peers_of(Config(bgp_peers=(odd,)), NODE, {}).peers
+    assert (peer.hold_time, peer.keepalive_time, peer.connect_time) == (30, 3, 20)
