@@ -102,7 +102,9 @@ class Inputs:
     def raws(self, kind: str) -> dict[str, RawObject]:
         """The objects of one kind of our own group as they were read, by name."""
         return {
-            name: raw for (found, name, origin), raw in self._raws.items() if found == kind and origin is Origin.HERALDLB
+            name: raw
+            for (found, name, origin), raw in self._raws.items()
+            if found == kind and origin is Origin.HERALDLB
         }
 
     # --- reflectors
