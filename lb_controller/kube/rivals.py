@@ -73,6 +73,8 @@ class RivalWatch:
         before, self.contest = self.contest, fresh
         if fresh.classes != before.classes:
             classes = sorted(class_ or "none" for class_ in fresh.classes)
-            event = "shadow" if fresh.classes else "shadow_ended"
-            self._log.warning(event, rivals=fresh.names, classes=classes)
+            if fresh.classes:
+                self._log.warning("shadow", rivals=fresh.names, classes=classes)
+            else:
+                self._log.warning("shadow_ended")
         self._on_change()

@@ -26,9 +26,9 @@ def sentence(reason: str, session: Session) -> str:
         return f"peer {session.address} refused: OPEN error bad peer AS; it says {said}, you say {meant}"
     if before := _BEFORE.fullmatch(reason):
         return f"{sentence(before[1], session)} (before: {sentence(before[2], session)})"
-    for pattern, say in _FORMS:
+    for pattern, worded in _FORMS:
         if found := pattern.fullmatch(reason):
-            return say(who, found[1].replace(" / ", ", "), session)
+            return worded(who, found[1].replace(" / ", ", "), session)
     return f"{who}: {reason}" if reason.startswith(_OF_THE_WAY) else reason
 
 
