@@ -11,6 +11,12 @@ ANNOUNCER: Final = {
     "heraldlb_layer2_gratuitous_sent_total": ("gratuitous ARP and unsolicited neighbour advertisements sent", "family"),
     "heraldlb_layer2_dropped_total": ("frames that were not answered, by reason", "reason"),
     "heraldlb_layer2_owned_addresses": ("addresses that this node owns now", ""),
+    "heraldlb_bfd_session_up": ("1 when the BFD session is up", "peer"),
+    "heraldlb_bfd_control_packet_input_total": ("BFD control packets received", "peer"),
+    "heraldlb_bfd_control_packet_output_total": ("BFD control packets sent", "peer"),
+    "heraldlb_bfd_session_up_events_total": ("how often the BFD session came up", "peer"),
+    "heraldlb_bfd_session_down_events_total": ("how often the BFD session went down", "peer"),
+    "heraldlb_bfd_dropped_total": ("BFD control packets discarded or not sent, by reason", "reason"),
     "heraldlb_announcer_loop_lag_seconds": ("by how much the announcer's loop was late last", ""),
 }
 

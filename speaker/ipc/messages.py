@@ -181,8 +181,96 @@ class BgpState(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-state"):
     sessions: tuple[SessionState, ...]
 
 
+# --- BFD: BGP supervisor -> announcer, over bfd.sock
+
+
+class BfdKey(msgspec.Struct, frozen=True, kw_only=True, tag="bfd-key"):
+    """A shared secret, and the number by which packets name it (0 to 255)."""
+
+    id: int
+    secret: bytes
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"BfdKey({self.id})"
+
+
+class BfdAuthentication(msgspec.Struct, frozen=True, kw_only=True, tag="bfd-authentication"):
+    """RFC 5880 6.7; `kind`: one of BFD_AUTHENTICATION. The first key seals, each is accepted."""
+
+    kind: str
+    keys: tuple[BfdKey, ...]
+
+
+class BfdSession(msgspec.Struct, frozen=True, kw_only=True, tag="bfd-session"):
+    """One BFD session that is wanted. Intervals are in milliseconds.
+
+    `name` comes back in the reports. `interface` "": any (a link-local peer needs one; multiple hops have none).
+    `local` "": the address that the kernel uses towards the peer. `minimum_ttl`: of what comes over multiple hops.
+    """
+
+    name: str
+    peer: str
+    interface: str = ""
+    local: str = ""
+    multi_hop: bool = False
+    minimum_ttl: int = 254
+    transmit_interval: int = 300
+    receive_interval: int = 300
+    detect_multiplier: int = 3
+    passive: bool = False
+    authentication: BfdAuthentication | None = None
+
+
+class BfdSessions(msgspec.Struct, frozen=True, kw_only=True, tag="bfd-sessions"):
+    """All BFD sessions that the supervisor wants; others that it wanted before end, administratively down."""
+
+    sessions: tuple[BfdSession, ...]
+
+
+# --- announcer -> BGP supervisor, over bfd.sock
+
+
+class BfdSessionState(msgspec.Struct, frozen=True, kw_only=True, tag="bfd-session-state"):
+    """State of one session; states are AdminDown, Down, Init or Up, `diagnostic` is ours (RFC 5880 4.1).
+
+    `failures`: how often it was up and failed; AdminDown, here or there, is no failure (RFC 5882 3.2). `problem`: why
+    the session cannot be run as it is wanted.
+    """
+
+    name: str
+    state: str = "Down"
+    remote_state: str = "Down"
+    diagnostic: int = 0
+    failures: int = 0
+    problem: str = ""
+
+    @property
+    def up(self) -> bool:
+        return self.state == "Up"
+
+
+class BfdState(msgspec.Struct, frozen=True, kw_only=True, tag="bfd-state"):
+    """All sessions, on every change. `instance`: another one when the announcer began anew, and counts from 0."""
+
+    instance: str
+    sessions: tuple[BfdSessionState, ...]
+
+
+BFD_AUTHENTICATION = (
+    "SimplePassword",
+    "KeyedMD5",
+    "MeticulousKeyedMD5",
+    "KeyedSHA1",
+    "MeticulousKeyedSHA1",
+)  # in the order of their numbers on the wire, from 1
+
 ToAnnouncer = LinkSnapshot | LinkDelta
 FromAnnouncer = LinkState | Counters
 ToBgp = BgpSnapshot
 FromBgp = BgpState | Counters
-AnyMessage = LinkSnapshot | LinkDelta | LinkState | Counters | BgpSnapshot | BgpState | AdvertiseRouter
+ToBfd = BfdSessions
+FromBfd = BfdState
+AnyMessage = (
+    LinkSnapshot | LinkDelta | LinkState | Counters | BgpSnapshot | BgpState | AdvertiseRouter | BfdSessions | BfdState
+)

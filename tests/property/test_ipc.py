@@ -5,7 +5,20 @@ import asyncio
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from speaker.ipc.messages import AnyMessage, Counters, LinkAnnouncement, LinkDelta, LinkSnapshot, LinkState
+from speaker.ipc.messages import (
+    AnyMessage,
+    BfdAuthentication,
+    BfdKey,
+    BfdSession,
+    BfdSessions,
+    BfdSessionState,
+    BfdState,
+    Counters,
+    LinkAnnouncement,
+    LinkDelta,
+    LinkSnapshot,
+    LinkState,
+)
 from speaker.ipc.stream import BadFrame, encode, read
 
 words = st.text(max_size=20)
@@ -14,9 +27,23 @@ announcements = st.lists(
     st.builds(LinkAnnouncement, address=words, candidates=several, interfaces=st.none() | several, fresh=st.booleans()),
     max_size=3,
 ).map(tuple)
+keys = st.builds(BfdKey, id=st.integers(0, 255), secret=st.binary(max_size=20))
+sessions = st.builds(
+    BfdSession,
+    name=words,
+    peer=words,
+    multi_hop=st.booleans(),
+    authentication=st.none() | st.builds(BfdAuthentication, kind=words, keys=st.lists(keys, max_size=2).map(tuple)),
+)
 messages: st.SearchStrategy[AnyMessage] = st.one_of(
     st.builds(LinkSnapshot, node=words, members=several, announcements=announcements),
     st.builds(LinkDelta, changed=announcements, removed=several, members=st.none() | several),
+    st.builds(BfdSessions, sessions=st.lists(sessions, max_size=2).map(tuple)),
+    st.builds(
+        BfdState,
+        instance=words,
+        sessions=st.lists(st.builds(BfdSessionState, name=words, state=words, failures=st.integers(0, 9))).map(tuple),
+    ),
     st.builds(LinkState, owned=st.dictionaries(words, several, max_size=3)),
     st.builds(
         Counters,

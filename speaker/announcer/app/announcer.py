@@ -8,8 +8,10 @@ from lb_controller.model.address import Address
 from lb_controller.runtime.logging import logger
 from lb_controller.runtime.tasks import LoopLag, Tasks
 from speaker.announcer.app import memory
+from speaker.announcer.app.bfd import BfdService
 from speaker.announcer.app.settings import AnnouncerSettings
 from speaker.announcer.layer2.schedule import Schedule
+from speaker.announcer.net.bfd.driver import BfdDriver
 from speaker.announcer.net.driver import Driver
 from speaker.announcer.net.interfaces import Interfaces
 from speaker.announcer.net.packet_socket import require_permission
@@ -36,6 +38,8 @@ class Announcer:
         self._interfaces: Interfaces | None = None
         self._dirty = asyncio.Event()
         self._lag = LoopLag(interval=0.1)
+        self._bfd = BfdDriver()
+        self._bfd_service = BfdService(settings, self._bfd)
         self._server = Server(
             settings.socket_dir / "announcer.sock", self._on_message, self._on_connect, self._on_bad_message
         )
@@ -50,12 +54,14 @@ class Announcer:
             log.info("snapshot_resumed", addresses=len(remembered.announcements))
             self._snapshot(remembered)
         tasks.start("serve", self._server.serve())
+        tasks.start("bfd", self._bfd_service.serve())
         tasks.start("save", self._save())
         tasks.start("report", self._report())
         tasks.start("lag", self._lag.run())
         tasks.start("interfaces", self._follow_interfaces())
         tasks.start("router_advertisements", RouterAdvertisements(self.settings.socket_dir).run())
         await tasks.stopped()
+        self._bfd.leave()
         if self._driver is not None:
             self._driver.close()
 
@@ -128,7 +134,7 @@ class Announcer:
         values["heraldlb_layer2_owned_addresses"] = {"": float(len(driver.machine.owned)) if driver else 0.0}
         for (name, label), number in (driver.counters() if driver else {}).items():
             values.setdefault(name, {})[str(label)] = float(number)
-        return Counters(values=values)
+        return Counters(values=values | self._bfd.counters())
 
     # --- tasks
 
