@@ -22,7 +22,22 @@ Numbers = tuple[int, ...]
 
 def decide(ledger: Ledger, entry: Entry) -> Outcome:
     """Decide about this Service, and record it in the ledger."""
+    if entry.demand.plain and not entry.held and (given := _give(ledger, entry)) is not None:
+        return given
     return _Decision(ledger, entry).run()
+
+
+def _give(ledger: Ledger, entry: Entry) -> Assignment | None:
+    """The short way for a newcomer that does not care which address of one family it gets: most of a burst are such."""
+    holdings, [family] = ledger.holdings, entry.demand.families
+    for pool in holdings.pools.serving(entry.service, ledger.namespaces):
+        number = holdings.lowest_free(pool, family)
+        if number is not None:
+            outcome = Assignment((number,), (pool.name,), of_metallb=pool.origin is Origin.METALLB)
+            entry.honoured = ""
+            ledger.record(entry, outcome.numbers, outcome, None)
+            return outcome
+    return None
 
 
 class _Decision:
@@ -209,12 +224,11 @@ class _Decision:
         demand, holdings = self.demand, self.holdings
         pools = [holdings.pools.pool_at(number) for number in held]
         names = tuple(self.entry.honoured or (pool.name if pool is not None else "") for pool in pools)
-        addresses = tuple(map(address_of, held))
         of_metallb = any(pool is not None and pool.origin is Origin.METALLB for pool in pools)
         reason, notes = AssignedReason.ASSIGNED, []
         if None in pools:
             reason = AssignedReason.ADDRESS_NOT_IN_POOL
-            lost = [address for address, pool in zip(addresses, pools, strict=True) if pool is None]
+            lost = [address_of(number) for number, pool in zip(held, pools, strict=True) if pool is None]
             notes.append(sentences.stranded(self.key, lost))
         if unmet is not None:
             notes.insert(0, unmet.message)
@@ -226,9 +240,7 @@ class _Decision:
                 reason = AssignedReason.ADDRESS_CONFLICT
                 notes.insert(0, sentences.in_conflict(self.key, foreign, asked=bool(demand.addresses)))
             moved = tuple(n for n in self.entry.held if n in holdings.quarantined and n not in held)
-        if reason is AssignedReason.ASSIGNED and not notes:
-            return Assignment(addresses, names, of_metallb=of_metallb, moved=tuple(map(address_of, moved)))
-        return Assignment(addresses, names, reason, "; ".join(notes), of_metallb, tuple(map(address_of, moved)))
+        return Assignment(held, names, reason, "; ".join(notes), of_metallb, moved)
 
     def _asks_for_more(self, held: Numbers) -> bool:
         """Whether it is its own request that is not met."""

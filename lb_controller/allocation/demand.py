@@ -12,15 +12,16 @@ from typing import Final
 
 from lb_controller.allocation.numbers import address_of, family_at, number_of
 from lb_controller.allocation.outcome import Refusal
-from lb_controller.allocation.sharing import Terms
+from lb_controller.allocation.sharing import Backend, Terms
 from lb_controller.model import names
-from lb_controller.model.address import Family, family_of, parse_address
+from lb_controller.model.address import Family, parse_address
 from lb_controller.model.cluster import FamilyPolicy, Port, Service, TrafficPolicy
 from lb_controller.model.reasons import RefusalReason
 
 _REQUESTS: Final = frozenset(
     {*names.ANNOTATION_ADDRESS_POOL, *names.ANNOTATION_ADDRESSES, *names.ANNOTATION_SHARING_KEY}
 )
+_POLICIES: Final = tuple(FamilyPolicy)
 _NO_CLUSTER_IP: Final = Refusal(
     RefusalReason.NO_CLUSTER_IP, "has no cluster IP; a LoadBalancer Service needs one of each family it serves"
 )
@@ -36,6 +37,7 @@ class Demand:
     addresses: tuple[int, ...] = ()
     pool: str = ""
     flaw: Refusal | None = None
+    plain: bool = False  # any address of one family will do
 
     def in_order(self, numbers: Iterable[int]) -> tuple[int, ...]:
         """The addresses in the order of the Service's families."""
@@ -60,9 +62,9 @@ def read_demand(service: Service) -> Demand:
     """The demand of a Service. Services that ask for the same share one value."""
     local = service.traffic_policy is TrafficPolicy.LOCAL
     backend = tuple(sorted(service.selector.items())) if local else None
-    asks = not _REQUESTS.isdisjoint(service.annotations)
+    asks = bool(service.annotations) and not _REQUESTS.isdisjoint(service.annotations)
     key = annotation(service.annotations, names.ANNOTATION_SHARING_KEY) or "" if asks else ""
-    plain = _plain(_families(service), service.family_policy, key, backend, service.ports)
+    plain = _plain(_versions(service), _POLICIES.index(service.family_policy), key, backend, service.ports)
     if not asks and not service.load_balancer_ip and plain.families and plain.flaw is None:
         return plain
     flaw = plain.flaw if plain.families else _NO_CLUSTER_IP
@@ -74,28 +76,27 @@ def read_demand(service: Service) -> Demand:
         addresses=addresses,
         pool=annotation(service.annotations, names.ANNOTATION_ADDRESS_POOL) or "",
         flaw=_about(service, flaw or _wrong_families(plain, addresses)),
+        plain=False,
     )
 
 
 @lru_cache(maxsize=4096)
 def _plain(
-    families: tuple[Family, ...],
-    policy: FamilyPolicy,
-    key: str,
-    backend: tuple[tuple[str, str], ...] | None,
-    ports: tuple[Port, ...],
+    versions: tuple[int, ...], policy_index: int, key: str, backend: Backend | None, ports: tuple[Port, ...]
 ) -> Demand:
-    flaw = None
+    """The demand of one that asks for nothing special. (Numbers, because to hash an enumeration member is slow.)"""
+    families = tuple(Family.IPV4 if version == 4 else Family.IPV6 for version in versions)
+    policy, flaw = _POLICIES[policy_index], None
     if policy is FamilyPolicy.REQUIRE_DUAL_STACK and len(families) == 1:
         flaw = Refusal(RefusalReason.FAMILY_MISMATCH, f"requires dual stack but has a cluster IP of {families[0]} only")
     whole = policy is not FamilyPolicy.PREFER_DUAL_STACK or len(families) < 2
-    return Demand(families, whole, Terms(key, backend, frozenset(ports)), flaw=flaw)
+    plain = len(families) == 1 and not key and flaw is None
+    return Demand(families, whole, Terms(key, backend, frozenset(ports)), flaw=flaw, plain=plain)
 
 
-def _families(service: Service) -> tuple[Family, ...]:
-    if len(service.cluster_ips) == 1:
-        return (family_of(service.cluster_ips[0]),)
-    return tuple(dict.fromkeys(map(family_of, service.cluster_ips)))
+def _versions(service: Service) -> tuple[int, ...]:
+    found = service.cluster_ips
+    return (found[0].version,) if len(found) == 1 else tuple(dict.fromkeys(address.version for address in found))
 
 
 def _addresses(service: Service) -> tuple[int, ...] | Refusal:

@@ -13,6 +13,7 @@ from enum import StrEnum, unique
 
 from lb_controller.allocation import sentences
 from lb_controller.allocation.demand import deprecated
+from lb_controller.allocation.numbers import address_of
 from lb_controller.allocation.outcome import Assignment, Outcome
 from lb_controller.model import names
 from lb_controller.model.address import Address
@@ -57,7 +58,7 @@ Effect = PatchStatus | EmitEvent
 def effects(service: Service, outcome: Outcome) -> tuple[Effect, ...]:
     """What to write for this Service."""
     condition, notes = _condition(service, outcome), _notes(outcome)
-    ingress = outcome.addresses if isinstance(outcome, Assignment) else ()
+    ingress = _addresses(outcome)
     told = service.condition(names.CONDITION_ASSIGNED)
     same = told is not None and _said(told) == _said(condition)
     if same and service.ingress == ingress and _noted(service, notes):
@@ -68,13 +69,14 @@ def effects(service: Service, outcome: Outcome) -> tuple[Effect, ...]:
 
 def _events(service: Service, outcome: Outcome, told: Condition | None) -> Iterator[EmitEvent]:
     """The news for this Service; what it was told already is in its condition, so that a restart repeats nothing."""
-    ingress, old_names = outcome.addresses if isinstance(outcome, Assignment) else (), deprecated(service)
+    ingress, old_names = _addresses(outcome), deprecated(service)
     status, reason, message = _status(outcome), outcome.reason.value, outcome.message
     if told is None or service.ingress != ingress or _outcome_said(told) != (status, reason, message):
         kind = EventType.NORMAL if outcome.reason is AssignedReason.ASSIGNED else EventType.WARNING
         yield EmitEvent(service.key, service.uid, kind, reason, message)
-    if isinstance(outcome, Assignment) and any(address in service.ingress for address in outcome.moved):
-        why = sentences.moved(service.key, outcome.moved, ingress)
+    moved = tuple(map(address_of, outcome.moved)) if isinstance(outcome, Assignment) else ()
+    if any(address in service.ingress for address in moved):
+        why = sentences.moved(service.key, moved, ingress)
         yield EmitEvent(service.key, service.uid, EventType.WARNING, AssignedReason.ADDRESS_CONFLICT.value, why)
     if old_names and (told is None or sentences.deprecated(old_names) not in told.message):
         remark, why = NewsReason.DEPRECATED_ANNOTATION, sentences.deprecated(old_names)
@@ -91,6 +93,10 @@ def _condition(service: Service, outcome: Outcome) -> Condition:
         message=f"{message}; {sentences.deprecated(old_names)}" if old_names else message,
         observed_generation=service.generation,
     )
+
+
+def _addresses(outcome: Outcome) -> tuple[Address, ...]:
+    return outcome.addresses if isinstance(outcome, Assignment) else ()
 
 
 def _status(outcome: Outcome) -> str:

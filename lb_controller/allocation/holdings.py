@@ -1,13 +1,14 @@
 """Which Service holds which address, which addresses are free, and which nobody new may have. Numbers, not addresses.
 
-Every holder is in one Tenancy for each of its addresses. An address whose pool was deleted or shrunk stays with its
-holders (`stranded`), so that a pool made anew never gives it out twice. What happens to something that is awaited is
-noted in `news`.
+Every holder is in one Tenancy for each of its addresses; one that shares with nobody, as most do, stands for itself.
+An address whose pool was deleted or shrunk stays with its holders (`stranded`), so that a pool made anew never gives it
+out twice. What happens to something that is awaited is noted in `news`.
 """
 
 from bisect import bisect_left
 from collections.abc import Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 from lb_controller.allocation.free import FreeAddresses
 from lb_controller.allocation.numbers import family_at
@@ -18,6 +19,8 @@ from lb_controller.model.address import Family
 from lb_controller.model.cluster import ServiceKey
 from lb_controller.model.config import Pool, SharingScope
 
+_WITH_NOBODY: Final = Terms()
+
 
 class Holdings:
     """The addresses that are in use."""
@@ -25,7 +28,7 @@ class Holdings:
     def __init__(self, awaited: Container[Token]) -> None:
         self._awaited = awaited
         self.pools = PoolIndex()
-        self.tenancies: dict[int, Tenancy] = {}
+        self._tenancies: dict[int, Tenancy | ServiceKey] = {}
         self.stranded: set[int] = set()
         self.quarantined: set[int] = set()
         self.news: set[Token] = set()
@@ -66,20 +69,21 @@ class Holdings:
             self._tell(number)
             if number not in lifted:
                 continue
-            if (tenancy := self.tenancies.get(number)) is not None:
-                self._note_sharers(tenancy)
+            if number in self._tenancies:
+                self._note_sharers(self._opened(number))
             elif (pool := self.pools.pool_at(number)) is not None:
                 self._free_again(pool, number)
         return changed
 
     def claim(self, key: ServiceKey, terms: Terms, number: int) -> None:
         """The Service says that it holds the address."""
-        self._enter(number, terms).claim(key, terms)
+        self._enter(number, terms)
+        self._opened(number).claim(key, terms)
 
     def doubt(self, key: ServiceKey, before: Terms, after: Terms, numbers: Iterable[int]) -> None:
         """The terms of a Service changed: it only claims what it holds until it was found to fit."""
         for number in numbers:
-            tenancy = self.tenancies[number]
+            tenancy = self._opened(number)
             tenancy.remove(key)
             tenancy.claim(key, after)
             if before.key != after.key:
@@ -95,18 +99,29 @@ class Holdings:
             if number not in after:
                 self._leave(number, key, terms)
         for number in after:
-            if number not in before:
-                self._enter(number, terms).add(key, terms)
+            if number in before:
+                if isinstance(tenancy := self._tenancies[number], Tenancy) and key not in tenancy.tenants:
+                    tenancy.remove(key)
+                    tenancy.add(key, terms)
                 continue
-            tenancy = self.tenancies[number]
-            if key not in tenancy.tenants:
-                tenancy.remove(key)
-                tenancy.add(key, terms)
+            self._enter(number, terms)
+            if not terms.key and number not in self._tenancies:
+                self._tenancies[number] = key
+            else:
+                self._opened(number).add(key, terms)
 
-    def _enter(self, number: int, terms: Terms) -> Tenancy:
-        tenancy = self.tenancies.get(number)
-        if tenancy is None:
-            tenancy = self.tenancies[number] = Tenancy()
+    def _opened(self, number: int) -> Tenancy:
+        """The Tenancy of an address, made where there was none or a single Service without sharing key."""
+        found = self._tenancies.get(number)
+        if isinstance(found, Tenancy):
+            return found
+        tenancy = self._tenancies[number] = Tenancy()
+        if found is not None:
+            tenancy.add(found, _WITH_NOBODY)
+        return tenancy
+
+    def _enter(self, number: int, terms: Terms) -> None:
+        if number not in self._tenancies:
             pool = self.pools.pool_at(number)
             if pool is None:
                 self.stranded.add(number)
@@ -116,17 +131,17 @@ class Holdings:
         if terms.key:
             self._know_sharing(number, terms.key)
             self._tell_sharers(terms.key)
-        return tenancy
 
     def _leave(self, number: int, key: ServiceKey, terms: Terms) -> None:
-        tenancy = self.tenancies[number]
-        tenancy.remove(key)
-        self._forget_sharing(number, tenancy, terms.key)
         self._tell(number)
-        if not tenancy.empty:
-            self._note_sharers(tenancy)
-            return
-        del self.tenancies[number]
+        tenancy = self._tenancies[number]
+        if isinstance(tenancy, Tenancy):
+            tenancy.remove(key)
+            self._forget_sharing(number, tenancy, terms.key)
+            if not tenancy.empty:
+                self._note_sharers(tenancy)
+                return
+        del self._tenancies[number]
         self.stranded.discard(number)
         if (pool := self.pools.pool_at(number)) is not None:
             self._free_again(pool, number)
@@ -163,6 +178,11 @@ class Holdings:
 
     # --- questions
 
+    def holders_of(self, number: int) -> list[ServiceKey]:
+        """Everybody who holds or claims the address."""
+        found = self._tenancies.get(number, ())
+        return found.everybody() if isinstance(found, Tenancy) else [found] if found else []
+
     def pool_name(self, number: int) -> str:
         """The name of the pool that the address lies in, or ""."""
         pool = self.pools.pool_at(number)
@@ -170,9 +190,9 @@ class Holdings:
 
     def obstacle(self, key: ServiceKey, terms: Terms, number: int) -> ServiceKey | None:
         """A Service at the address, with which this one could not share it if it came or stayed."""
-        tenancy = self.tenancies.get(number)
-        if tenancy is None:
+        if number not in self._tenancies or self._tenancies[number] == key:
             return None
+        tenancy = self._opened(number)
         if key in tenancy.tenants:
             return None
         if tenancy.claims is not None and key in tenancy.claims:

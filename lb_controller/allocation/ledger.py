@@ -44,6 +44,7 @@ class Entry:
     held: tuple[int, ...] = ()
     honoured: str = ""
     outcome: Outcome | None = None
+    queued: bool = False  # `plan` will come to it
 
 
 class Ledger:
@@ -66,10 +67,10 @@ class Ledger:
     def apply(self, change: Change) -> set[ServiceKey]:
         """Take one change; returns the keys to plan again (`plan` finds by itself who may profit from a release)."""
         match change:
-            case ConfigChanged(config):
-                return self._configure(config)
             case ServiceChanged(service):
                 return self._observe(service)
+            case ConfigChanged(config):
+                return self._configure(config)
             case ServiceGone(key):
                 self._forget(key)
                 return set()
@@ -157,8 +158,7 @@ class Ledger:
     def _holders(self, numbers: Iterable[int]) -> set[ServiceKey]:
         found: set[ServiceKey] = set()
         for number in numbers:
-            if (tenancy := self.holdings.tenancies.get(number)) is not None:
-                found.update(tenancy.everybody())
+            found.update(self.holdings.holders_of(number))
         return found
 
     def permits(self, entry: Entry, number: int) -> bool:

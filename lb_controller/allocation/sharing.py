@@ -37,13 +37,13 @@ class Terms:
 class Tenancy:
     """The Services of one address. Tenants go together pairwise, so the terms of one speak for all."""
 
-    __slots__ = ("_namespaces", "_ports", "claims", "tenants")
+    # Most addresses have one tenant for ever; what only others need stands here until it is needed.
+    claims: dict[ServiceKey, Terms] | None = None
+    _ports: dict[Port, ServiceKey] | None = None  # built when a second tenant asks
+    _namespaces: dict[str, int] | None = None
 
     def __init__(self) -> None:
         self.tenants: dict[ServiceKey, Terms] = {}
-        self.claims: dict[ServiceKey, Terms] | None = None
-        self._ports: dict[Port, ServiceKey] | None = None  # built when a second tenant asks
-        self._namespaces: dict[str, int] | None = None
 
     def add(self, key: ServiceKey, terms: Terms) -> None:
         """The Service is a tenant from now on."""
