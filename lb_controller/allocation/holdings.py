@@ -5,18 +5,19 @@ An address whose pool was deleted or shrunk stays with its holders (`stranded`),
 out twice. What happens to something that is awaited is noted in `news`.
 """
 
-from bisect import bisect_left
 from collections.abc import Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Final
 
 from lb_controller.allocation.free import FreeAddresses
+from lb_controller.allocation.gathering import GatheringPlaces, Kind
 from lb_controller.allocation.numbers import family_at
 from lb_controller.allocation.pools import PoolIndex
 from lb_controller.allocation.sharing import Tenancy, Terms
 from lb_controller.allocation.waiting import Freed, Gathering, Token
 from lb_controller.model.address import Family
-from lb_controller.model.cluster import ServiceKey
+from lb_controller.model.cluster import Port, ServiceKey
 from lb_controller.model.config import Pool, SharingScope
 
 _WITH_NOBODY: Final = Terms()
@@ -33,13 +34,14 @@ class Holdings:
         self.quarantined: set[int] = set()
         self.news: set[Token] = set()
         self._free: dict[str, FreeAddresses] = {}
-        self._sharers: dict[str, list[int]] = {}
+        self._places = GatheringPlaces()
 
     # --- changes
 
     def configure(self, pools: PoolIndex) -> set[int]:
         """New pools; returns the held addresses that lie in a pool of another name now, or in none."""
         before, self.pools = self.pools, pools
+        self._places.forget_floors()
         loose = {number: "" for number in self.stranded}
         self.stranded.clear()
         for name, pool in before.by_name.items():
@@ -70,7 +72,7 @@ class Holdings:
             if number not in lifted:
                 continue
             if number in self._tenancies:
-                self._note_sharers(self._opened(number))
+                self._note_sharers(number, self._opened(number))
             elif (pool := self.pools.pool_at(number)) is not None:
                 self._free_again(pool, number)
         return changed
@@ -87,11 +89,12 @@ class Holdings:
             tenancy.remove(key)
             tenancy.claim(key, after)
             if before.key != after.key:
-                self._forget_sharing(number, tenancy, before.key)
-                self._know_sharing(number, after.key)
+                self._forget_place(number, tenancy, before.key)
+                if after.key:
+                    self._places.add(after.key, number)
             self._tell(number)
-            for terms in (before, after):
-                self._tell_sharers(terms.key)
+            self._tell_sharers(before.key)
+            self._note_sharers(number, tenancy)
 
     def hold(self, key: ServiceKey, terms: Terms, before: tuple[int, ...], after: tuple[int, ...]) -> None:
         """The Service, which held (or claimed) `before`, is a tenant of exactly `after` from now on."""
@@ -129,7 +132,7 @@ class Holdings:
                 self._free[pool.name].take(number)
         self._tell(number)
         if terms.key:
-            self._know_sharing(number, terms.key)
+            self._places.add(terms.key, number)
             self._tell_sharers(terms.key)
 
     def _leave(self, number: int, key: ServiceKey, terms: Terms) -> None:
@@ -137,9 +140,9 @@ class Holdings:
         tenancy = self._tenancies[number]
         if isinstance(tenancy, Tenancy):
             tenancy.remove(key)
-            self._forget_sharing(number, tenancy, terms.key)
+            self._forget_place(number, tenancy, terms.key)
             if not tenancy.empty:
-                self._note_sharers(tenancy)
+                self._note_sharers(number, tenancy)
                 return
         del self._tenancies[number]
         self.stranded.discard(number)
@@ -150,8 +153,10 @@ class Holdings:
         self._free[pool.name].release(number)
         self._tell(Freed(pool.name, family_at(number)))
 
-    def _note_sharers(self, tenancy: Tenancy) -> None:
+    def _note_sharers(self, number: int, tenancy: Tenancy) -> None:
+        """Others may go together with those at the address now."""
         for terms in (*tenancy.tenants.values(), *(tenancy.claims or {}).values()):
+            self._places.changed(terms.key, number)
             self._tell_sharers(terms.key)
 
     def _tell(self, token: Token) -> None:
@@ -162,19 +167,9 @@ class Holdings:
         if key:
             self._tell(Gathering(key))
 
-    def _know_sharing(self, number: int, key: str) -> None:
-        if key:
-            numbers = self._sharers.setdefault(key, [])
-            position = bisect_left(numbers, number)
-            if position == len(numbers) or numbers[position] != number:
-                numbers.insert(position, number)
-
-    def _forget_sharing(self, number: int, tenancy: Tenancy, key: str) -> None:
+    def _forget_place(self, number: int, tenancy: Tenancy, key: str) -> None:
         if key and not tenancy.knows(key):
-            numbers = self._sharers[key]
-            del numbers[bisect_left(numbers, number)]
-            if not numbers:
-                del self._sharers[key]
+            self._places.remove(key, number)
 
     # --- questions
 
@@ -209,12 +204,16 @@ class Holdings:
         """The lowest address of the pool that Services with this sharing key have, and that this one may join."""
         if not terms.key:
             return None
-        for number in self._sharers.get(terms.key, ()):
-            if family_at(number) is not family or self.pools.pool_at(number) is not pool:
-                continue
-            if number not in self.quarantined and self.obstacle(key, terms, number) is None:
-                return number
-        return None
+        portless = replace(terms, ports=frozenset())
+
+        def bad(number: int) -> AbstractSet[Port] | None:
+            here = family_at(number) is family and self.pools.pool_at(number) is pool
+            if not here or number in self.quarantined or self.obstacle(key, portless, number) is not None:
+                return terms.ports
+            return None if self.obstacle(key, terms, number) is None else self._opened(number).taken(terms.ports)
+
+        kind = Kind(terms.key, terms.backend, key.namespace, pool.name, 4 if family is Family.IPV4 else 6)
+        return self._places.lowest(kind, terms.ports, bad)
 
     def has_room(self, token: Freed) -> bool:
         """Whether the pool still has a free address of the family."""

@@ -113,6 +113,11 @@ class Tenancy:
             foreign += [other for other in self.tenants if other.namespace != key.namespace]
         return min(foreign) if foreign else None
 
+    def taken(self, ports: frozenset[Port]) -> frozenset[Port]:
+        """Those of the ports that somebody here uses."""
+        claimed = [terms.ports for terms in (self.claims or {}).values()]
+        return ports & frozenset(self._port_owners()).union(*claimed) if claimed else ports & self._port_owners().keys()
+
     def _port_owners(self) -> dict[Port, ServiceKey]:
         if self._ports is None:
             self._ports, self._namespaces = {}, {}

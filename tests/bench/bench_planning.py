@@ -158,6 +158,22 @@ def sharing() -> None:
         print(f"{count:6} gather on one address: {took / count * 1e6:6.1f} us each")
 
 
+def sharing_in_vain() -> None:
+    """Every Service has port 80 and one of its own, so that nobody can share with anybody."""
+    for count in (100, 1_000, 10_000):
+        ledger = ledger_with("10.0.0.0/8")
+        key = {"heraldlb.io/allow-shared-ip": "k"}
+        same = [
+            replace(
+                service, key=ServiceKey("ns", f"s{n}"), annotations=key, ports=(Port("TCP", 80), Port("TCP", n + 81))
+            )
+            for n, service in enumerate(services(count))
+        ]
+        took = best(lambda ledger=ledger, same=same: tell(ledger, same), 1)  # type: ignore[misc]
+        assert ledger.holdings.count(Family.IPV4) == count
+        print(f"{count:6} have one key but find nobody to share with: {took / count * 1e6:6.1f} us each")
+
+
 def sizes_of_pools() -> None:
     first = None
     for text, version in (("10.0.0.0/24", 4), ("10.0.0.0/8", 4), ("2001:db8::/64", 6)):
@@ -188,5 +204,6 @@ if __name__ == "__main__":
     one_change()
     waiting()
     sharing()
+    sharing_in_vain()
     sizes_of_pools()
     whole_configurations()
