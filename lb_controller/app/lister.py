@@ -23,6 +23,7 @@ from lb_controller.runtime.logging import logger
 
 _MISSING_RETRY_SECONDS = 10.0
 _FOREIGN_RETRY_SECONDS = 60.0  # what belongs to others may well never come
+_FOREIGN_TRIES = 3
 _AT_ONCE = 200  # objects parsed before others get their turn
 
 
@@ -58,6 +59,7 @@ class Lister:
         self._wanted = 1
         self._wake = asyncio.Event()
         self._missing: set[str] = set()
+        self._listed: set[str] = set()
         self._log = logger(part="lister")
         self.failing: str | None = None
 
@@ -113,9 +115,24 @@ class Lister:
                 self.failing = str(error)
                 asked = error.retry_after if isinstance(error, ApiError) else None
                 await asyncio.sleep(max(backoff.next(), asked or 0.0))
+                if backoff.failures >= _FOREIGN_TRIES and self._dispensable(source):
+                    self._do_without(source)
+                    return
             else:
                 self.failing = None
                 return
+
+    def _dispensable(self, source: str) -> bool:
+        """Whether addresses can be assigned without it: a broken conversion webhook of MetalLB must not hinder that."""
+        group, _, kind = source.rpartition("/")
+        return group == names.METALLB_GROUP and kind != names.KIND_IP_ADDRESS_POOL
+
+    def _do_without(self, source: str) -> None:
+        self._log.warning("list_left_out", kind=source, why=self.failing)
+        self.failing = None
+        if source not in self._listed:
+            self._listed.add(source)
+            self._report(Listed(source, [], 0, []))
 
     async def _list(self, source: str) -> None:
         query = {"fieldSelector": FIELD_SELECTORS[source]} if source in FIELD_SELECTORS else None
@@ -138,6 +155,7 @@ class Lister:
                 meta = meta_of(raw)
                 unread.append((meta.namespace, meta.name))
                 self._log.warning("object_unreadable", kind=source, name=meta.name, why=str(error))
+        self._listed.add(source)
         self._report(Listed(source, items, int(version), unread))
         if source in self._missing:
             self._missing.discard(source)
