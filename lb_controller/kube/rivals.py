@@ -76,5 +76,5 @@ class RivalWatch:
             if fresh.classes:
                 self._log.warning("shadow", rivals=fresh.names, classes=classes)
             else:
-                self._log.warning("shadow_ended")
+                self._log.warning("shadow_ended", rivals=before.names)
         self._on_change()
