@@ -9,7 +9,6 @@ only the difference.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 
 from lb_controller.kube.client import Api
 from lb_controller.kube.rivals import RivalWatch
@@ -74,7 +73,7 @@ class Brain:
         self._members: tuple[str, ...] = ()
         folder = settings.socket_dir
         self._announcer = Client(
-            folder / "announcer.sock", self._from_announcer, self._greet_announcer, self._lost("announcer_lost")
+            folder / "announcer.sock", self._from_announcer, self._greet_announcer, self._announcer_lost
         )
         self._bgp_client = Client(folder / "bgp.sock", self._from_bgp, self._greet_bgp, self._bgp_lost)
         self.health.checks = {
@@ -240,8 +239,9 @@ class Brain:
         self.report.bgp = BgpState(sessions=())  # the daemon ends with its supervisor
         self.status.changed()
 
-    def _lost(self, event: str) -> Callable[[str], None]:
-        return lambda why: log.warning(event, why=why)
+    def _announcer_lost(self, why: str) -> None:
+        log.warning("announcer_lost", why=why)
+        self.report.announcer_counters(Counters(values={}))  # it may own nothing any more; old numbers would lie
 
     # --- readiness
 

@@ -53,7 +53,7 @@ def started(lab: Lab, *, nodes: int, bare_nodes: int = 0, router: bool) -> Itera
 def abandoned() -> set[str]:
     """Names of labs whose test session, whose PID is in the name, was killed before it could remove them."""
     places = [path for folder in (NETNS, programs.cache() / "labs") if folder.is_dir() for path in folder.iterdir()]
-    found = [re.match(r"(?:hl-)?((?:api|e2e|demo|many|t)(\d+))(?:-|$)", path.name) for path in places]
+    found = [re.match(r"(?:hl-)?((?:api|e2e|demo|many|prom|t)(\d+))(?:-|$)", path.name) for path in places]
     return {match[1] for match in found if match and not Path("/proc", match[2]).exists()}
 
 

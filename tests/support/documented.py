@@ -31,7 +31,8 @@ def commands() -> list[Found]:
         text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
         text = text.replace("\\\n", " ")
         for block in re.findall(r"(?:^|\n\n)((?: {4}\S.*(?:\n|$))+)", text):
-            found += [Found(_name(path), " ".join(line.split())) for line in block.splitlines()]
+            lines = (" ".join(line.split()) for line in block.splitlines())
+            found += [Found(_name(path), line) for line in lines if not line.startswith("#")]
     return found
 
 

@@ -46,7 +46,7 @@ def lines() -> Iterator[Line]:
             if isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
                 if _LOGGER.fullmatch(ast.unparse(node.func.value)):
                     yield Line(path, node.lineno, node.func.attr, node, _events(node))
-            elif isinstance(node.func, ast.Name) and node.func.id == "say":
+            elif isinstance(node.func, ast.Name) and node.func.id == "say" and _events(node):
                 yield Line(path, node.lineno, _EITHER, node, _events(node))
 
 
