@@ -1,7 +1,7 @@
 """The speaker's shell: facts in, decisions to the announcers, reports out.
 
     API server --> Inputs --> Decider (layer 2) --> announcer.sock --> announcer
-                         \\--> desired_bgp --------> bgp.sock ------> BGP supervisor
+                         \\--> BgpDecider ---------> bgp.sock ------> BGP supervisor
 
 Changes are gathered for SETTLE_SECONDS and decided together. Every new connection gets the whole picture, later changes
 only the difference.
@@ -26,7 +26,7 @@ from speaker.app.report import Report
 from speaker.app.secrets import Passwords
 from speaker.app.settings import SpeakerSettings
 from speaker.app.status import Facts, Status
-from speaker.decide.bgp import BgpDecision, desired_bgp
+from speaker.decide.bgp import BgpDecider, BgpDecision
 from speaker.decide.decider import Changes, Decider
 from speaker.decide.layer2 import Announcement
 from speaker.decide.silence import silent
@@ -69,6 +69,7 @@ class Brain:
         self.status = Status(api, self.me, self._facts)
         self._passwords = Passwords(api, settings.namespace, self._wake.set)
         self._settled = False
+        self._bgp_decider = BgpDecider(self.me, ignore_exclusion=settings.ignore_exclude_label)
         self._bgp: BgpDecision | None = None
         self._members: tuple[str, ...] = ()
         folder = settings.socket_dir
@@ -148,13 +149,7 @@ class Brain:
 
     def _settle_bgp(self) -> None:
         before = self._bgp
-        self._bgp = bgp = desired_bgp(
-            self.inputs.config,
-            self._decider.cluster,
-            self.me,
-            self._passwords.known,
-            ignore_exclusion=self.settings.ignore_exclude_label,
-        )
+        self._bgp = bgp = self._bgp_decider.decide(self.inputs.config, self._decider.cluster, self._passwords.known)
         if before is None or _snapshot(bgp) != _snapshot(before):
             self._bgp_client.send(_snapshot(bgp))
         if before is None or bgp.refused_peers != before.refused_peers:

@@ -130,21 +130,32 @@ def _communities_are_sound(route: Route) -> bool:
 def wanted_routes(session: Session, routes: Iterable[Route]) -> Wanted:
     """What the session should carry. Routes of a family that the session does not carry are left out."""
     hops = {family: str(hop) for family, hop in session.next_hops.items()}
+    v4, v6 = hops.get(Family.IPV4), hops.get(Family.IPV6)
     wanted = Wanted()
+    known: dict[tuple[object, ...], Attributes] = {}  # most routes share theirs with many others
     for route in routes:
         if session.name not in route.peers:
             continue
-        if not _PREFIX.fullmatch(route.prefix) or not _communities_are_sound(route):
-            wanted.refused[route.prefix] = "the prefix or a community of it is malformed"
-            continue
-        hop = hops.get(Family.IPV6 if ":" in route.prefix else Family.IPV4)
-        if hop is None:
-            continue
-        attributes = Attributes(hop, route.local_pref, route.med, route.prepend, route.communities, route.extended)
-        wanted.routes[route.prefix] = attributes if route.parting is Parting.STAYS else attributes.demoted()
-        if route.parting is Parting.LEAVES:
-            wanted.leaving.add(route.prefix)
+        hop = v6 if ":" in route.prefix else v4
+        if not _PREFIX.fullmatch(route.prefix):
+            wanted.refused[route.prefix] = "the prefix is malformed"
+        elif hop is not None:
+            key = (hop, route.local_pref, route.med, route.prepend, route.communities, route.extended, route.parting)
+            attributes = known.get(key)
+            if attributes is None:
+                if not _communities_are_sound(route):
+                    wanted.refused[route.prefix] = "a community of it is malformed"
+                    continue
+                attributes = known[key] = _attributes(hop, route)
+            wanted.routes[route.prefix] = attributes
+            if route.parting is Parting.LEAVES:
+                wanted.leaving.add(route.prefix)
     return wanted
+
+
+def _attributes(hop: str, route: Route) -> Attributes:
+    found = Attributes(hop, route.local_pref, route.med, route.prepend, route.communities, route.extended)
+    return found if route.parting is Parting.STAYS else found.demoted()
 
 
 def difference(

@@ -5,8 +5,9 @@ import pytest
 from lb_controller.model.address import parse_address
 from lb_controller.model.cluster import Endpoint, Node, Service, ServiceKey
 from lb_controller.model.config import BGPAdvertisement, BGPPeer, Config
-from speaker.decide.bgp import BgpDecision, desired_bgp, prefix_of
+from speaker.decide.bgp import BgpDecision, desired_bgp
 from speaker.decide.facts import Cluster
+from speaker.decide.offers import prefix_of
 from speaker.decide.peers import peers_of
 
 NODE = Node(name="node1", addresses=(parse_address("fd00:77::11"), parse_address("192.168.77.11")))
