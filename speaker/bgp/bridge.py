@@ -4,6 +4,7 @@ When either side ends, the bridge kills the daemon: a daemon that nobody steers 
 standard library, and no import of this package, so that it starts in a few milliseconds with `python -I -S`.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -38,7 +39,8 @@ def to_daemon(supervisor: socket.socket, daemon: int) -> None:
 def end(daemon: int) -> None:
     """Kill the daemon, if it is still our parent, and leave."""
     if os.getppid() == daemon:
-        os.kill(daemon, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ended in between
+            os.kill(daemon, signal.SIGKILL)
     os._exit(0)
 
 

@@ -39,7 +39,8 @@ class Table:
     notified: str = ""  # the last NOTIFICATION since the session was up
 
     def came_up(self) -> None:
-        self.up, self.connected, self.last_error, self.notified = True, True, "", ""
+        # The last error stays: a session that flaps is up again before anybody has read why it was down.
+        self.up, self.connected, self.notified = True, True, ""
         self.end_of_rib_due = self.session.graceful_restart
 
     def went_down(self, reason: str) -> None:

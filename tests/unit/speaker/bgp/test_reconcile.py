@@ -170,7 +170,7 @@ def test_the_state_shows_every_session_and_every_peer_that_was_left_out() -> Non
     assert (tor.peer, tor.up, tor.routes, tor.last_error) == ("tor", True, 2, "")
 
 
-def test_a_notification_is_remembered_over_later_failures_and_forgotten_when_the_session_is_up() -> None:
+def test_a_notification_is_remembered_over_later_failures_and_the_last_error_even_when_the_session_is_up() -> None:
     machine = running(TOR)
     machine.heard(SessionChanged("192.0.2.1", SessionEvent.DOWN, "notification received (6,2): Cease"), 0)
     machine.heard(SessionChanged("192.0.2.1", SessionEvent.DOWN, "TCP connection: refused"), 0)
@@ -178,7 +178,9 @@ def test_a_notification_is_remembered_over_later_failures_and_forgotten_when_the
         "peer 192.0.2.1: TCP connection: refused (before: peer 192.0.2.1 closed the session: Cease)"
     )
     machine.heard(SessionChanged("192.0.2.1", SessionEvent.UP), 0)
-    assert machine.state().sessions[0].last_error == ""
+    assert "Cease" in machine.state().sessions[0].last_error
+    machine.heard(SessionChanged("192.0.2.1", SessionEvent.DOWN, "TCP connection: refused"), 0)
+    assert "before" not in machine.state().sessions[0].last_error
 
 
 def test_a_flap_needs_no_commands() -> None:
