@@ -9,8 +9,8 @@ never what was wrong before, so an object from before the webhook can still be l
     a pool or advertisement that looks wrong       -> warning (see `model.parse.lint`)
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, unique
 
 from lb_controller.model import names
@@ -79,7 +79,7 @@ def review(request: Request, known: Known) -> Verdict:
         return Verdict()
     others = [raw for raw in known.objects if _place(raw) != _place(about)]
     before = _judge(others, request.old, known.facts)
-    after = _judge(others, request.new, known.facts)
+    after = _judge(others, _youngest(about) if request.operation is Operation.CREATE else request.new, known.facts)
     news = [problem for problem in after.problems if problem not in before.all]
     if request.operation is Operation.DELETE:
         return Verdict(warnings=_texts([*_in_use(about, before.config, known), *map(_lost, news)]))
@@ -105,12 +105,19 @@ def _judge(others: list[RawObject], one: RawObject | None, facts: Facts) -> _Jud
     return _Judgement(config, whole, frozenset(whole))
 
 
+def _youngest(raw: RawObject) -> RawObject:
+    """A new object is younger than all others, also than those of the same second."""
+    metadata = raw.body.get("metadata")
+    told = dict(metadata) if isinstance(metadata, Mapping) else {}
+    return replace(raw, body={**raw.body, "metadata": {**told, "creationTimestamp": "9999-12-31T23:59:59Z"}})
+
+
 def _matters(request: Request) -> bool:
     """Whether spec or labels change; and nothing may hold up the end of an object that is being deleted."""
     assert request.old is not None
     assert request.new is not None
     metadata = request.new.body.get("metadata")
-    if isinstance(metadata, dict) and metadata.get("deletionTimestamp"):
+    if isinstance(metadata, Mapping) and metadata.get("deletionTimestamp"):
         return False
     same = request.old.body.get("spec") == request.new.body.get("spec")
     return not same or request.old.labels() != request.new.labels()

@@ -55,11 +55,15 @@ def seen_of(service: wire.Service) -> Seen:
 
 @dataclass
 class Observer:
-    """Keeps every Service and finds broken promises: an address twice, a move that nobody asked for, an emptied one."""
+    """Keeps every Service and finds broken promises: an address twice, a move that nobody asked for, an emptied one.
+
+    They are made to Services that hold still: `restless` are those that asked for something else since they last got
+    an address; what becomes of them is theirs to bear (they may have to leave an address that they shared).
+    """
 
     tell: Callable[[str], None]
     now: dict[Key, Seen] = field(default_factory=dict)
-    asked_at_last_change: dict[Key, str] = field(default_factory=dict)
+    restless: set[Key] = field(default_factory=set)
     holders: dict[str, set[Key]] = field(default_factory=dict)
     changes: int = 0
 
@@ -71,10 +75,10 @@ class Observer:
         if service is None or service.spec.type != "LoadBalancer":
             return
         seen = seen_of(service)
-        if before is not None and before.uid == seen.uid:
+        if before is None or before.uid != seen.uid:
+            self.restless.discard(key)
+        else:
             self._compare(key, before, seen)
-        if before is None or before.uid != seen.uid or before.has != seen.has:
-            self.asked_at_last_change[key] = seen.asks
         self.now[key] = seen
         for address in seen.has:
             for other in self.holders.setdefault(address, set()):
@@ -82,18 +86,19 @@ class Observer:
             self.holders[address].add(key)
 
     def _compare(self, key: Key, before: Seen, seen: Seen) -> None:
-        if before.has and not seen.has:
-            self.tell(f"emptied: {key} had {before.has}")
-        elif before.has and before.has != seen.has and self.asked_at_last_change.get(key) == seen.asks:
-            self.tell(f"moved: {key} from {before.has} to {seen.has} without having asked for anything else")
+        if before.asks != seen.asks:
+            self.restless.add(key)
+        if before.has == seen.has:
+            return
+        if before.has and key not in self.restless:
+            word = "moved" if seen.has else "emptied"
+            self.tell(f"{word}: {key} from {before.has} to {seen.has}, and always asked for {seen.asks}")
+        self.restless.discard(key)
 
     def _pair(self, address: str, key: Key, seen: Seen, other_key: Key) -> None:
         other = self.now[other_key]
-        # Who changed its own request while it shared is about to move: the promise is about those that hold still.
-        settled = all(
-            one.asks == self.asked_at_last_change.get(place) for place, one in ((key, seen), (other_key, other))
-        )
-        if settled and (not seen.key or seen.key != other.key or seen.ports & other.ports):
+        still = not {key, other_key} & self.restless
+        if still and (not seen.key or seen.key != other.key or seen.ports & other.ports):
             self.tell(f"twice: {address} is held by {key} {seen} and {other_key} {other}")
 
 

@@ -42,11 +42,14 @@ def test_a_move_is_found_unless_it_was_asked_for() -> None:
     assert told(service("a", "1"), service("a", "2")) == ["moved"]
     assert told(service("a", "1"), service("a", "1", asks="2"), service("a", "2", asks="2")) == []
     assert told(service("a", "1"), service("a", "2", asks="2")) == []
+    assert told(service("a", "1"), service("a", "1", key="k"), service("a", "1"), service("a", "2")) == []
+    assert told(service("a", "1"), service("a", "2", asks="2"), service("a", "3", asks="2")) == ["moved"]
 
 
 def test_an_emptied_status_is_found_but_a_new_object_of_the_name_is_none() -> None:
     assert told(service("a", "1"), service("a")) == ["emptied"]
     assert told(service("a", "1"), service("a", uid="new")) == []
+    assert told(service("a", "1"), service("a", asks="2")) == []
 
 
 def test_one_that_changed_its_request_may_still_stand_where_it_must_leave() -> None:

@@ -68,6 +68,11 @@ def test_a_pool_that_cannot_be_used_is_denied_with_the_sentence_of_parse(new: Ra
     assert word in verdict.denial
 
 
+def test_of_two_pools_of_one_second_the_one_that_comes_is_the_younger_whatever_its_name() -> None:
+    verdict = created(pool("a", "192.0.2.0/29"), pool("b", "192.0.2.0/28"))
+    assert verdict.denial.startswith("spec.addresses[0]: 192.0.2.0/29 overlaps 192.0.2.0/28 of the older")
+
+
 def test_a_pool_of_metallb_is_in_the_way_as_well() -> None:
     verdict = created(pool("new", "192.0.2.0/29", age=9), pool("old", "192.0.2.0/28", origin=Origin.METALLB))
     assert "older IPAddressPool old" in verdict.denial
