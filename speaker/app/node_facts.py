@@ -4,6 +4,7 @@ The speaker shares the node's network, so these files are the node's, and everyb
 left out.
 """
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -25,15 +26,21 @@ _MOST_ADDRESSES = 500
 
 async def read(addresses: Iterable[str], lag: float, *, root: Path = Path("/")) -> NodeFacts:
     """All facts; `addresses` are the assigned ones, of which the first 500 are looked for on this node."""
+    mode = await _proxy_mode()
+    # In a thread: a node with many connections has a long /proc/net/tcp.
+    return await asyncio.to_thread(_collect, mode, sorted(addresses)[:_MOST_ADDRESSES], lag, root)
+
+
+def _collect(mode: str | None, addresses: list[str], lag: float, root: Path) -> NodeFacts:
     links = tuple(_links(root))
     names = [*_PLAIN, *(f"ipv4.conf.{name}.rp_filter" for name in ("all", *(link.name for link in links)))]
     values = {name: _number(root / "proc/sys/net" / Path(*_parts(name))) for name in names}
     return NodeFacts(
-        proxy_mode=await _proxy_mode(),
+        proxy_mode=mode,
         sysctls={name: value for name, value in values.items() if value is not None},
         links=links,
         listening=frozenset(_listening(root)),
-        own_addresses=tuple(address for address in sorted(addresses)[:_MOST_ADDRESSES] if _is_local(address)),
+        own_addresses=tuple(filter(_is_local, addresses)),
         lag=lag,
     )
 
