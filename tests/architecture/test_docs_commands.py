@@ -73,7 +73,7 @@ def test_manifests_are_of_kinds_that_exist(manifest: Found) -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_resources_of_our_group_exist(command: Found) -> None:
     for plural in re.findall(rf"\b(\w+)\.{re.escape(names.GROUP)}\b(?!/)", command.text):
-        assert plural in names.PLURALS.values(), plural
+        assert (ROOT / "crds" / f"{plural}.yaml").exists(), plural
 
 
 @pytest.mark.parametrize("command", [found for found in COMMANDS if found.text.startswith("lab ")], ids=str)
