@@ -9,6 +9,7 @@ import yaml
 
 from lb_controller.app.trial import ANNOUNCED
 from lb_controller.model import names, reasons
+from lb_controller.runtime.metrics import exposition
 from speaker.decide.preflight import Finding
 from tests.support import reference
 
@@ -117,6 +118,14 @@ def exposed() -> set[str]:
 
 def test_the_metrics_that_helm_test_reads_exist() -> None:
     assert set(ANNOUNCED) <= exposed()
+
+
+def test_a_page_shows_no_series_that_the_reference_does_not_know() -> None:
+    for process, metrics in reference.registries().items():
+        text = exposition(metrics).decode()
+        shown = set(re.findall(r"^(heraldlb_\w+)", text, flags=re.MULTILINE))
+        assert shown
+        assert shown <= set(reference.metrics(process))
 
 
 def test_metrics_are_named_by_the_conventions() -> None:

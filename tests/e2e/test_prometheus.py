@@ -56,7 +56,7 @@ class Prometheus:
 
     def ask(self, path: str) -> Any:
         url = f"http://127.0.0.1:9090/api/v1/{path}"
-        result = self.lab.try_run("cp", "curl", "-s", "-m", "5", "--noproxy", "*", url)
+        result = self.lab.try_run("cp", "curl", "-sf", "-m", "5", "--noproxy", "*", url)
         return json.loads(result.stdout)["data"] if result.returncode == 0 and result.stdout else None
 
     def firing(self) -> list[dict[str, str]]:
