@@ -10,6 +10,7 @@ condition's message ends with the same remark, and so remembers over restarts wh
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
+from typing import Final
 
 from lb_controller.allocation import sentences
 from lb_controller.allocation.demand import deprecated
@@ -19,6 +20,9 @@ from lb_controller.model import names
 from lb_controller.model.address import Address
 from lb_controller.model.cluster import Condition, Service, ServiceKey
 from lb_controller.model.reasons import AssignedReason, NewsReason
+
+_BEFORE_REMARK: Final = "; "
+_REMARK: Final = f"{_BEFORE_REMARK}{names.DEPRECATED_PREFIX}"  # how the remark begins
 
 
 @unique
@@ -57,59 +61,50 @@ Effect = PatchStatus | EmitEvent
 
 def effects(service: Service, outcome: Outcome) -> tuple[Effect, ...]:
     """What to write for this Service."""
-    condition, notes = _condition(service, outcome), _notes(outcome)
-    ingress = _addresses(outcome)
-    told = service.condition(names.CONDITION_ASSIGNED)
-    same = told is not None and _said(told) == _said(condition)
+    told, wanted = service.condition(names.CONDITION_ASSIGNED), _wanted(service, outcome)
+    ingress, notes = _addresses(outcome), _notes(outcome)
+    same = told is not None and (told.status, told.reason, told.message) == wanted
     if same and service.ingress == ingress and _noted(service, notes):
         return ()
+    status, reason, message = wanted
+    condition = Condition(names.CONDITION_ASSIGNED, status, reason, message, service.generation)
     patch = PatchStatus(service.key, service.uid, service.resource_version, ingress, condition, notes)
-    return (patch, *_events(service, outcome, told))
+    return (patch, *_events(service, outcome, told, patch))
 
 
-def _events(service: Service, outcome: Outcome, told: Condition | None) -> Iterator[EmitEvent]:
+def _wanted(service: Service, outcome: Outcome) -> tuple[str, str, str]:
+    """Status, reason and message; a remark at its end remembers what was said about deprecated annotations."""
+    status, message = "True" if isinstance(outcome, Assignment) else "False", outcome.message
+    if old_names := deprecated(service):
+        message = f"{message}{_BEFORE_REMARK}{sentences.deprecated(old_names)}"
+    return (status, outcome.reason.value, message)
+
+
+def _events(service: Service, outcome: Outcome, told: Condition | None, patch: PatchStatus) -> Iterator[EmitEvent]:
     """The news for this Service; what it was told already is in its condition, so that a restart repeats nothing."""
-    ingress, old_names = _addresses(outcome), deprecated(service)
-    status, reason, message = _status(outcome), outcome.reason.value, outcome.message
-    if told is None or service.ingress != ingress or _outcome_said(told) != (status, reason, message):
+    condition = patch.condition
+    assert condition is not None
+    message, mark, remark = condition.message.partition(_REMARK)
+    if told is None or service.ingress != patch.ingress or _said(told) != _said(condition):
         kind = EventType.NORMAL if outcome.reason is AssignedReason.ASSIGNED else EventType.WARNING
-        yield EmitEvent(service.key, service.uid, kind, reason, message)
-    moved = tuple(map(address_of, outcome.moved)) if isinstance(outcome, Assignment) else ()
-    if any(address in service.ingress for address in moved):
-        why = sentences.moved(service.key, moved, ingress)
-        yield EmitEvent(service.key, service.uid, EventType.WARNING, AssignedReason.ADDRESS_CONFLICT.value, why)
-    if old_names and (told is None or sentences.deprecated(old_names) not in told.message):
-        remark, why = NewsReason.DEPRECATED_ANNOTATION, sentences.deprecated(old_names)
-        yield EmitEvent(service.key, service.uid, EventType.WARNING, remark.value, why)
+        yield EmitEvent(service.key, service.uid, kind, condition.reason, message)
+    if isinstance(outcome, Assignment) and outcome.moved:
+        moved = tuple(map(address_of, outcome.moved))
+        if any(address in service.ingress for address in moved):
+            why, reason = sentences.moved(service.key, moved, patch.ingress), AssignedReason.ADDRESS_CONFLICT
+            yield EmitEvent(service.key, service.uid, EventType.WARNING, reason.value, why)
+    if mark and (told is None or not told.message.endswith(mark + remark)):
+        why, news = f"{names.DEPRECATED_PREFIX}{remark}", NewsReason.DEPRECATED_ANNOTATION
+        yield EmitEvent(service.key, service.uid, EventType.WARNING, news.value, why)
 
 
-def _condition(service: Service, outcome: Outcome) -> Condition:
-    """The condition; a remark at its end remembers what was said about deprecated annotations."""
-    old_names, message = deprecated(service), outcome.message
-    return Condition(
-        type=names.CONDITION_ASSIGNED,
-        status=_status(outcome),
-        reason=outcome.reason.value,
-        message=f"{message}; {sentences.deprecated(old_names)}" if old_names else message,
-        observed_generation=service.generation,
-    )
+def _said(condition: Condition) -> tuple[str, str, str]:
+    """What it says about the outcome: all but the remark."""
+    return (condition.status, condition.reason, condition.message.partition(_REMARK)[0])
 
 
 def _addresses(outcome: Outcome) -> tuple[Address, ...]:
     return outcome.addresses if isinstance(outcome, Assignment) else ()
-
-
-def _status(outcome: Outcome) -> str:
-    return "True" if isinstance(outcome, Assignment) else "False"
-
-
-def _said(condition: Condition) -> tuple[str, str, str]:
-    return (condition.status, condition.reason, condition.message)
-
-
-def _outcome_said(condition: Condition) -> tuple[str, str, str]:
-    """The same without the remark."""
-    return (condition.status, condition.reason, condition.message.partition(f"; {names.DEPRECATED_PREFIX}")[0])
 
 
 def _notes(outcome: Outcome) -> dict[str, str]:

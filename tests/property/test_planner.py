@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lb_controller.allocation.changes import (
     AllocationSettings,
@@ -42,7 +42,7 @@ PIECES = [
 RANGES: list[AddressRange] = [parse_range(text) for text in PIECES]
 ADDRESSES: list[Address] = [type(part.first)(int(part.first) + step) for part in RANGES for step in range(part.size)]
 V4, V6 = ip_address("10.96.0.9"), ip_address("fd00:96::9")
-KEYS = [ServiceKey(namespace, name) for namespace in ("red", "sea") for name in "abcd"]
+KEYS = [ServiceKey(namespace, name) for namespace in ("red", "sea") for name in "abcdef"]
 ALLOCATIONS = [
     *(None, None, None),
     ServiceAllocation(priority=2),
@@ -72,6 +72,21 @@ def configs(draw: st.DrawFn) -> tuple[Pool, ...]:
                 )
             )
     return tuple(pools)
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> dict[str, Any]:
+    """As `requests`, of those who all have one key and want to share."""
+    policy = draw(st.sampled_from([TrafficPolicy.CLUSTER, TrafficPolicy.CLUSTER, TrafficPolicy.LOCAL]))
+    return {
+        "annotations": {"heraldlb.io/allow-shared-ip": draw(st.sampled_from("kkkkm"))},
+        "labels": {},
+        "cluster_ips": (V4,),
+        "family_policy": FamilyPolicy.SINGLE_STACK,
+        "traffic_policy": policy,
+        "selector": {"app": "x"},
+        "ports": tuple(Port("TCP", port) for port in draw(st.sampled_from([(80,), (81,), (80, 81), (80, 82), (82,)]))),
+    }
 
 
 @st.composite
@@ -118,6 +133,10 @@ class Planning(RuleBasedStateMachine):
 
     # --- what happens
 
+    @initialize(crowded=st.booleans())
+    def begin(self, crowded: bool) -> None:
+        self.requests = crowds() if crowded else requests()
+
     @rule(pools=configs())
     def edit_pools(self, pools: tuple[Pool, ...]) -> None:
         self.pools = self.twin.pools = pools
@@ -137,21 +156,23 @@ class Planning(RuleBasedStateMachine):
 
     @rule(
         key=st.sampled_from(KEYS),
-        asked=requests(),
+        choice=st.data(),
         created=st.sampled_from("123"),
         claims=st.lists(optional_address, max_size=2),
     )
-    def create(self, key: ServiceKey, asked: dict[str, Any], created: str, claims: list[Address | None]) -> None:
+    def create(self, key: ServiceKey, choice: st.DataObject, created: str, claims: list[Address | None]) -> None:
         """A Service appears, perhaps restored from a backup with a status; perhaps in another's place."""
         self.uids += 1
         ingress = tuple(address for address in claims if address is not None)
+        asked = choice.draw(self.requests)
         self._see(Service(key=key, uid=str(self.uids), created=created, ingress=ingress, **asked))
 
     @precondition(lambda self: self.services)
-    @rule(choice=st.data(), asked=requests())
-    def change(self, choice: st.DataObject, asked: dict[str, Any]) -> None:
+    @rule(choice=st.data())
+    def change(self, choice: st.DataObject) -> None:
         known = self.services[choice.draw(st.sampled_from(sorted(self.services)))]
         written = {key: value for key, value in known.annotations.items() if "from-pool" in key}
+        asked = choice.draw(self.requests)
         some = choice.draw(st.sets(st.sampled_from(sorted(asked)), min_size=1))
         fields = {name: value for name, value in asked.items() if name in some}
         if "annotations" in fields:
