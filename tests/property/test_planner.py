@@ -130,18 +130,24 @@ class Planning(RuleBasedStateMachine):
         self.touched: set[ServiceKey] = set()
         self.before: dict[ServiceKey, Outcome] = {}
         self.uids = 0
+        self.calm = False
 
     # --- what happens
 
-    @initialize(crowded=st.booleans())
-    def begin(self, crowded: bool) -> None:
+    @initialize(calm=st.booleans(), crowded=st.booleans(), pools=configs(), scope=st.sampled_from(list(SharingScope)))
+    def begin(self, calm: bool, crowded: bool, pools: tuple[Pool, ...], scope: SharingScope) -> None:
+        """Calm: only Services come, change and go, so that what is remembered from step to step grows old."""
+        self.calm = calm
         self.requests = crowds() if crowded else requests()
+        self.edit_pools((Pool("p", tuple(RANGES), sharing_scope=scope),) if crowded else pools)
 
+    @precondition(lambda self: not self.calm)
     @rule(pools=configs())
     def edit_pools(self, pools: tuple[Pool, ...]) -> None:
         self.pools = self.twin.pools = pools
         self._tell(ConfigChanged(Config(pools=pools)))
 
+    @precondition(lambda self: not self.calm)
     @rule(red=st.booleans(), sea=st.booleans())
     def label_namespaces(self, red: bool, sea: bool) -> None:
         teams = {"red": red, "sea": sea}
@@ -149,23 +155,26 @@ class Planning(RuleBasedStateMachine):
         self.twin.namespaces = self.namespaces
         self._tell(NamespacesChanged(self.namespaces))
 
+    @precondition(lambda self: not self.calm)
     @rule(found=st.sets(st.sampled_from(ADDRESSES), max_size=3))
     def hear_foreign_hosts(self, found: set[Address]) -> None:
         self.quarantined = self.twin.quarantined = frozenset(found)
         self._tell(QuarantineChanged(self.quarantined))
 
     @rule(
-        key=st.sampled_from(KEYS),
+        keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=3),
         choice=st.data(),
         created=st.sampled_from("123"),
         claims=st.lists(optional_address, max_size=2),
     )
-    def create(self, key: ServiceKey, choice: st.DataObject, created: str, claims: list[Address | None]) -> None:
-        """A Service appears, perhaps restored from a backup with a status; perhaps in another's place."""
-        self.uids += 1
+    def create(self, keys: list[ServiceKey], choice: st.DataObject, created: str, claims: list[Address | None]) -> None:
+        """Services appear, perhaps one restored from a backup with a status; perhaps in another's place."""
         ingress = tuple(address for address in claims if address is not None)
-        asked = choice.draw(self.requests)
-        self._see(Service(key=key, uid=str(self.uids), created=created, ingress=ingress, **asked))
+        for key in keys:
+            self.uids += 1
+            asked = choice.draw(self.requests)
+            self._see(Service(key=key, uid=str(self.uids), created=created, ingress=ingress, **asked))
+            ingress = ()
 
     @precondition(lambda self: self.services)
     @rule(choice=st.data())
@@ -198,6 +207,7 @@ class Planning(RuleBasedStateMachine):
         self._write()
         self.touched = set()
 
+    @precondition(lambda self: not self.calm)
     @rule(order=st.randoms(use_true_random=False))
     def restart(self, order: Any) -> None:
         """Another process takes over: it lists everything in another order, and nothing changes."""
