@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from speaker.announcer.bfd.packet import Control, State, encode
 from speaker.ipc.messages import BFD_AUTHENTICATION, BfdAuthentication, BfdKey
-from tests.e2e.bfd_world import FAR4, FAR6, NODE4, NODE6, ROUTER6, BfdWorld, session
+from tests.e2e.bfd_world import FAR4, FAR6, NODE4, NODE6, ROUTER4, ROUTER6, BfdWorld, session
+from tests.e2e.link_world import SpeakerEnd, socket_in
 from tests.lab.wait import eventually
 
 pytestmark = pytest.mark.e2e
@@ -195,6 +198,47 @@ def test_a_frozen_announcer_distrusts_itself(world: BfdWorld) -> None:
     time.sleep(1)
     assert frr.counters(NODE4)["session-down"] == 0, "FRR was asked to wait for 5 s"
     assert not supervisor.failures, "what FRR sent meanwhile was read before the clock was looked at"
+
+
+def test_a_peer_that_died_while_the_announcer_was_frozen_gets_a_whole_detection_time(world: BfdWorld) -> None:
+    frr = world.frr("rtr", ROUTER)
+    supervisor = world.start()
+    supervisor.want(session("four", receive_interval=300))
+    supervisor.wait_up("four")
+    time.sleep(1)
+    assert world.announcer is not None
+    world.announcer.send_signal(signal.SIGSTOP)
+    frr.signal(signal.SIGKILL)
+    time.sleep(2)
+    world.announcer.send_signal(signal.SIGCONT)
+    took = supervisor.wait_down("four", within=0.9 + NOISE)
+    assert took >= 0.8, "the detection time of 0.9 s began when the announcer ran again"
+    assert len(supervisor.failures) == 1
+
+
+def test_what_comes_from_further_away_is_dropped_and_everything_is_counted(world: BfdWorld) -> None:
+    world.frr("rtr", ROUTER)
+    supervisor = world.start()
+    supervisor.want(session("four"))
+    supervisor.wait_up("four")
+    far = encode(Control(State.DOWN, 3, 0x1234, 0))
+    with socket_in(world.space.name("rtr"), lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
+        for ttl, packet in ((254, far), (255, b"short"), (255, encode(Control(State.UP, 3, 0x1234, 0x4321)))):
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+            sender.sendto(packet, (NODE4, 3784))
+    speaker = SpeakerEnd(world.sockets / "announcer.sock")
+    try:
+        eventually(lambda: speaker.counter("bfd_dropped_total", "unknown_session") >= 1, within=10, what="the counters")
+        assert speaker.counter("bfd_dropped_total", "bad_ttl") == 1
+        assert speaker.counter("bfd_dropped_total", "truncated") == 1
+        assert speaker.counter("bfd_session_up", ROUTER4) == 1
+        assert speaker.counter("bfd_session_up_events_total", ROUTER4) == 1
+        assert speaker.counter("bfd_session_down_events_total", ROUTER4) == 0
+        assert speaker.counter("bfd_control_packet_input_total", ROUTER4) > 3
+        assert speaker.counter("bfd_control_packet_output_total", ROUTER4) > 3
+    finally:
+        speaker.close()
+    assert not supervisor.failures
 
 
 @pytest.mark.parametrize("kind", BFD_AUTHENTICATION)
