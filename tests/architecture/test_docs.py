@@ -10,6 +10,7 @@ import yaml
 from lb_controller.app.trial import ANNOUNCED
 from lb_controller.model import names, reasons
 from lb_controller.runtime.metrics import exposition
+from speaker.announcer.bfd.malformed import Drop as BfdDrop
 from speaker.decide.preflight import Finding
 from tests.support import reference
 
@@ -136,6 +137,14 @@ def test_metrics_are_named_by_the_conventions() -> None:
             assert not name.endswith(("_ms", "_milliseconds", "_count", "_bucket")), f"{name}: base units"
             assert len(meaning) > 10, name
             assert set(reference.labels_of(process)[name]) <= BOUNDED, f"{name}: its number of series may grow for ever"
+
+
+def test_every_reason_for_dropping_a_bfd_packet_is_listed_in_the_order_of_the_checks() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+) \|$", sections(page("metrics"), 2)["Why a BFD packet is dropped"], re.MULTILINE
+    )
+    assert [reason for reason, _ in rows] == [str(reason) for reason in BfdDrop]
+    assert all(len(meaning) > 10 for _, meaning in rows)
 
 
 def test_every_metric_in_the_code_is_exposed() -> None:

@@ -22,8 +22,8 @@ class Drop(StrEnum):
     WRONG_AUTHENTICATION_TYPE = "wrong_authentication_type"
     UNKNOWN_KEY = "unknown_key"
     BAD_AUTHENTICATION_LENGTH = "bad_authentication_length"
-    BAD_SEQUENCE = "bad_sequence"  # replayed, or from before the peer's restart
     BAD_DIGEST = "bad_digest"
+    BAD_SEQUENCE = "bad_sequence"  # replayed, or the peer began anew
     ADMIN_DOWN = "admin_down"  # the session is disabled here
     NOT_SENT = "not_sent"  # ours, and the kernel did not take it
 

@@ -158,6 +158,7 @@ class BfdDriver:
             if datagram is None:
                 return
             try:
+                _refuse_ttl(datagram, 0 if receiver.multi_hop else TTL)
                 control = parse(datagram.payload)
                 running = self._find(control, datagram, receiver)
             except MalformedPacket as error:
@@ -167,8 +168,6 @@ class BfdDriver:
             self._step(running, Received(control, datagram.payload), now)
 
     def _find(self, control: Control, datagram: Datagram, receiver: Receiver) -> Running:
-        if not receiver.multi_hop and datagram.ttl != TTL:
-            raise MalformedPacket(Drop.BAD_TTL)
         if control.your_discriminator:
             running = self._table.by_discriminator(control.your_discriminator)
             if running.path.multi_hop != receiver.multi_hop:
@@ -176,8 +175,7 @@ class BfdDriver:
         else:
             interface = "" if receiver.multi_hop else _name_of(datagram.interface)
             running = self._table.by_path(Path(ip_address(datagram.source), interface, receiver.multi_hop))
-        if datagram.ttl < running.wanted.minimum_ttl:
-            raise MalformedPacket(Drop.BAD_TTL)
+        _refuse_ttl(datagram, running.wanted.minimum_ttl)
         return running
 
     # --- machines
@@ -261,6 +259,11 @@ class BfdDriver:
             self._end(running)
         self._sessions.clear()
         self._arm()
+
+
+def _refuse_ttl(datagram: Datagram, least: int) -> None:
+    if datagram.ttl < least:
+        raise MalformedPacket(Drop.BAD_TTL)
 
 
 def _name_of(index: int) -> str:
