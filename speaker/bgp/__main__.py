@@ -41,6 +41,7 @@ async def serve(settings: BgpSettings) -> None:
         tasks.start("clock", supervisor.watch_clock())
         tasks.start("report", supervisor.report())
         tasks.start("count", supervisor.count())
+        tasks.start("bfd", supervisor.bfd.run())
         tasks.start("advertiser", supervisor.advertiser.run())
         tasks.start("speaker", supervisor.server.serve())
         await tasks.stopped()

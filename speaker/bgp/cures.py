@@ -42,7 +42,7 @@ LONGEST_DELAY = 10.0
 # Seconds to wait for the TCP connection. Without: the kernel's SYN back-off, minutes for a router that was away.
 CONNECT_TIME = 10.0
 # RFC 4486; and what the peer's administrator reads in their log (RFC 9003: at most 255 octets, 128 for older peers).
-CEASE, ADMINISTRATIVE_SHUTDOWN = 6, 2
+CEASE, ADMINISTRATIVE_SHUTDOWN, BFD_DOWN = 6, 2, 10
 FAREWELL = "HeraldLB stops on this node; its routes were demoted, then withdrawn"
 
 
@@ -64,7 +64,9 @@ def apply() -> None:
     Peer.__init__ = _peer_init
     KA.__init__ = _ka_init
     # Without: the text of a planned stop (RFC 9003) only repeats its subcode.
-    Notify._str_subcode = {**Notify._str_subcode, (CEASE, ADMINISTRATIVE_SHUTDOWN): FAREWELL}
+    # RFC 9384 is younger than ExaBGP's table of subcodes.
+    texts = {(CEASE, ADMINISTRATIVE_SHUTDOWN): FAREWELL, (CEASE, BFD_DOWN): "BFD Down"}
+    Notify._str_subcode = {**Notify._str_subcode, **texts}
 
 
 _plain_remove_self = Neighbor.remove_self

@@ -15,13 +15,15 @@ from pathlib import Path
 from lb_controller.model.address import Address
 
 _NETLINK_ROUTE = 0
-_RTM_GETNEIGH = 30
-_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
+_RTM_GETNEIGH, _RTM_GETROUTE = 30, 26
+_REQUEST, _DUMP = 0x001, 0x301  # NLM_F_REQUEST, and with NLM_F_DUMP
 _NLMSG_DONE, _NLMSG_ERROR = 3, 2
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence number, port
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # struct ndmsg: family, interface index, state, flags, type
 _ATTRIBUTE = struct.Struct("=HH")
 _NDA_DST = 1
+_ROUTE = struct.Struct("=8BI")  # struct rtmsg: family, lengths, tos, table, protocol, scope, type, flags
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_VIA = 1, 4, 5, 18
 _NTF_ROUTER = 0x80
 # NUD_INCOMPLETE, NUD_FAILED, NUD_NOARP: nobody is there, or it is no neighbour (multicast).
 _ABSENT = 0x01 | 0x20 | 0x40
@@ -54,8 +56,41 @@ class Kernel:
         """The link-local neighbours on an interface. Raises OSError, as for an interface that does not exist."""
         index = socket.if_nametoindex(interface)
         own = _own_addresses()
-        found = [entry for entry in neighbour_table(_dump()) if entry[0] == index]
+        found = [
+            entry
+            for entry in neighbour_table(_ask(_RTM_GETNEIGH, _NEIGHBOUR.pack(socket.AF_INET6, 0, 0, 0, 0), _DUMP))
+            if entry[0] == index
+        ]
         return [Neighbour(address, router) for _, address, router in found if address not in own]
+
+    def on_link(self, peer: Address, interface: str) -> bool:
+        """Whether the kernel's route to the peer has no gateway. Without a route: no."""
+        index = socket.if_nametoindex(interface) if interface else 0
+        try:
+            return not has_gateway(_ask(_RTM_GETROUTE, _route_request(peer, index), _REQUEST))
+        except OSError:
+            return False
+
+
+def has_gateway(answer: bytes) -> bool:
+    """Whether the route in the answer leads over a gateway (rtnetlink(7)). Raises OSError for an error."""
+    length, kind, *_ = _HEADER.unpack_from(answer)
+    if kind == _NLMSG_ERROR:
+        raise OSError("the kernel has no route")
+    rest = answer[_HEADER.size + _ROUTE.size : length]
+    while len(rest) >= _ATTRIBUTE.size:
+        size, name = _ATTRIBUTE.unpack_from(rest)
+        if name in (_RTA_GATEWAY, _RTA_VIA):
+            return True
+        rest = rest[max(4, (size + 3) & ~3) :]
+    return False
+
+
+def _route_request(peer: Address, index: int) -> bytes:
+    family = socket.AF_INET6 if peer.version == 6 else socket.AF_INET
+    request = _ROUTE.pack(family, peer.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
+    request += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(peer.packed), _RTA_DST) + peer.packed
+    return request + (_ATTRIBUTE.pack(8, _RTA_OIF) + struct.pack("=I", index) if index else b"")
 
 
 def neighbour_table(dump: bytes) -> Iterator[tuple[int, ipaddress.IPv6Address, bool]]:
@@ -86,16 +121,16 @@ def _entry(body: bytes) -> tuple[int, ipaddress.IPv6Address, bool] | None:
     return None
 
 
-def _dump() -> bytes:
-    request = _NEIGHBOUR.pack(socket.AF_INET6, 0, 0, 0, 0)
+def _ask(kind: int, request: bytes, flags: int) -> bytes:
+    """The kernel's whole answer to one question."""
     parts = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE) as channel:
         channel.settimeout(1.0)
-        channel.sendall(_HEADER.pack(_HEADER.size + len(request), _RTM_GETNEIGH, _DUMP, 1, 0) + request)
+        channel.sendall(_HEADER.pack(_HEADER.size + len(request), kind, flags, 1, 0) + request)
         while True:
             part = channel.recv(65536)
             parts.append(part)
-            if _ends(part):
+            if flags == _REQUEST or _ends(part):
                 return b"".join(parts)
 
 

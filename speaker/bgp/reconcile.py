@@ -21,7 +21,7 @@ from speaker.bgp.commands import Attributes
 from speaker.bgp.events import Answer, Event, Reloaded, SessionChanged, SessionEvent, Unknown
 from speaker.bgp.sentences import sentence
 from speaker.bgp.sessions import Session
-from speaker.bgp.table import ADMINISTRATIVE_SHUTDOWN, OTHER_CONFIGURATION_CHANGE, Sent, Table
+from speaker.bgp.table import ADMINISTRATIVE_SHUTDOWN, BFD_DOWN, OTHER_CONFIGURATION_CHANGE, Sent, Table
 from speaker.ipc.messages import BgpState, Phase, SessionState
 
 WINDOW = 4
@@ -176,6 +176,13 @@ class Reconciler:
         for table in self._parting():
             if table.up:
                 table.close_due = ADMINISTRATIVE_SHUTDOWN
+        return self._go_on(now)
+
+    def path_lost(self, peer: str, now: float) -> list[Effect]:
+        """BFD says that the peer cannot be reached: its session ends at once (RFC 5882, section 4.2)."""
+        for table in self._tables.values():
+            if table.session.name == peer and table.up:
+                table.close_due = BFD_DOWN
         return self._go_on(now)
 
     # --- what the machine tells

@@ -33,6 +33,8 @@ def sentence(reason: str, session: Session) -> str:
 
 
 def _refused(who: str, words: str, _: Session) -> str:
+    if "BFD Down" in words:
+        return f"BFD lost {who}: this node closed the session"
     if words.startswith("Cease"):
         return f"this node closed the session with {who}"
     return f"{who} refused: {words}"

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from lb_controller.model.address import Address, Family
 from speaker.bgp.network import Neighbour
-from speaker.ipc.messages import Peer
+from speaker.ipc.messages import BfdParameters, BfdSession, Peer
 
 # RFC 4271, 4.2: "The Hold Time MUST be either zero or at least three seconds."
 LEAST_HOLD_TIME = 3
@@ -52,6 +52,7 @@ class Session:
     keepalive_time: int | None = None
     connect_time: int | None = None
     gtsm: bool = False
+    bfd: BfdParameters | None = None
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -78,13 +79,16 @@ class Session:
 
 
 class Way(Protocol):
-    """What is asked of the kernel; both may raise OSError."""
+    """What is asked of the kernel; the first two may raise OSError."""
 
     def local_address(self, peer: Address, interface: str) -> Address:
         """The source address towards a peer."""
 
     def neighbours(self, interface: str) -> list[Neighbour]:
         """The link-local neighbours on an interface."""
+
+    def on_link(self, peer: Address, interface: str) -> bool:
+        """Whether the peer is on a link of this node, and not behind a gateway."""
 
 
 def sessions_of(peers: Iterable[Peer], way: Way) -> tuple[tuple[Session, ...], dict[str, str]]:
@@ -149,6 +153,7 @@ def session_of(peer: Peer, way: Way) -> Session:
         keepalive_time=peer.keepalive_time,
         connect_time=peer.connect_time,
         gtsm=peer.gtsm,
+        bfd=peer.bfd,
     )
 
 
@@ -205,3 +210,28 @@ def _next_hops(peer: Peer, local: Address) -> dict[Family, Address]:
     if not found:
         raise ValueError("the peer carries no address family")
     return found
+
+
+def bfd_sessions(sessions: Iterable[Session], way: Way) -> tuple[BfdSession, ...]:
+    """The BFD sessions that watch these, under the same names.
+
+    Over several hops where the peer is, as FRR sees it too: with ebgpMultiHop, and towards an iBGP peer behind a
+    gateway.
+    """
+    return tuple(_bfd_session(session, session.bfd, way) for session in sessions if session.bfd is not None)
+
+
+def _bfd_session(session: Session, bfd: BfdParameters, way: Way) -> BfdSession:
+    far = session.multi_hop or (session.internal and not way.on_link(session.address, session.interface))
+    return BfdSession(
+        name=session.name,
+        peer=str(session.address),
+        interface="" if far else session.interface,
+        local=str(session.local_address),
+        multi_hop=far,
+        minimum_ttl=bfd.minimum_ttl,
+        transmit_interval=bfd.transmit_interval,
+        receive_interval=bfd.receive_interval,
+        detect_multiplier=bfd.detect_multiplier,
+        passive=bfd.passive,
+    )

@@ -26,8 +26,9 @@ from speaker.bgp.events import SessionChanged, SessionEvent, Unknown, event_of
 from speaker.bgp.farewell import Farewell
 from speaker.bgp.network import Kernel
 from speaker.bgp.reconcile import Configure, Effect, Reconciler, Restart, Send
-from speaker.bgp.sessions import Session, sessions_of
+from speaker.bgp.sessions import Session, bfd_sessions, sessions_of
 from speaker.bgp.validation import Verdict, validated
+from speaker.ipc.bfd_client import BfdClient
 from speaker.ipc.messages import RADV_SOCKET, AdvertiseRouter, AnyMessage, BgpSnapshot, BgpState, Counters
 from speaker.ipc.stream import Client, Peer, Server
 
@@ -57,6 +58,7 @@ class Supervisor:
         self.daemon = Daemon(folder, socket_dir / BRIDGE_SOCKET)
         self.server = Server(socket_dir / SOCKET, self._on_message, self._on_speaker, self._on_bad_frame)
         self.advertiser = Client(socket_dir / RADV_SOCKET, lambda _: None, self._greet_advertiser)
+        self.bfd = BfdClient(socket_dir, self._on_bfd_failed, lambda _: self._report_due.set())
         self._links: tuple[str, ...] = ()  # interfaces of unnumbered peers
         self._snapshot: BgpSnapshot | None = None
         self._changed = asyncio.Event()
@@ -187,6 +189,11 @@ class Supervisor:
                 pass
         self._carry_out(self.machine.heard(event, asyncio.get_running_loop().time()))
 
+    def _on_bfd_failed(self, name: str, why: str) -> None:
+        """Only this resets a session: without the announcer there is no BFD, and the hold time watches alone."""
+        _log.warning("bfd_failed", peer=name, why=why)
+        self._carry_out(self.machine.path_lost(name, asyncio.get_running_loop().time()))
+
     def _greet_advertiser(self, peer: Peer) -> None:
         peer.send(AdvertiseRouter(interfaces=self._links))
 
@@ -201,6 +208,7 @@ class Supervisor:
         if self._leaving:
             return
         self._sessions = self._verdict.accepted
+        self.bfd.want(bfd_sessions(self._sessions, self.kernel))
         now = asyncio.get_running_loop().time()
         wanted = {session.name: wanted_routes(session, snapshot.routes) for session in self._sessions}
         for name, entry in wanted.items():
@@ -253,8 +261,19 @@ class Supervisor:
             else (entry.up, time.time())
             for entry in state.sessions
         }
-        stamped = (msgspec.structs.replace(entry, since=self._since[entry.peer][1]) for entry in state.sessions)
+        watched = {session.name for session in self._sessions if session.bfd is not None}
+        stamped = (
+            msgspec.structs.replace(
+                entry, since=self._since[entry.peer][1], bfd=self._bfd_of(entry.peer) if entry.peer in watched else ""
+            )
+            for entry in state.sessions
+        )
         return BgpState(sessions=tuple(stamped))
+
+    def _bfd_of(self, name: str) -> str:
+        """The state of the BFD session, as the API shows it."""
+        state = self.bfd.states.get(name)
+        return "Down" if state is None else state.state
 
     def counters(self) -> Counters:
         """What is shown under /metrics; names as in speaker.ipc.counters."""

@@ -12,6 +12,7 @@ from speaker.ipc.messages import Phase, SessionState
 # RFC 4486: subcodes of Cease.
 ADMINISTRATIVE_SHUTDOWN = 2
 OTHER_CONFIGURATION_CHANGE = 6
+BFD_DOWN = 10  # RFC 9384
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from lb_controller.model.cluster import Node
 from lb_controller.model.config import BGPPeer, Config, DynamicASN
 from speaker.decide.eligibility import selected
-from speaker.ipc.messages import Peer
+from speaker.ipc.messages import BfdParameters, Peer
 
 HOLD_TIME = 90  # seconds; RFC 4271, section 10, suggests it
 _FAMILY = {4: "ipv4", 6: "ipv6"}
@@ -47,8 +47,8 @@ def peers_of(config: Config, node: Node, passwords: Mapping[str, str]) -> NodePe
         if obstacle is not None:
             refused[peer.name] = obstacle
             continue
-        found[peer.name] = _session(peer, node, passwords)
-        notes[peer.name] = _notes(peer, found[peer.name])
+        found[peer.name] = _session(peer, node, passwords, _bfd(peer, config))
+        notes[peer.name] = _notes(peer, found[peer.name], config)
     told = {name: "; ".join(parts) for name, parts in notes.items() if parts}
     return NodePeers(tuple(found[name] for name in sorted(found)), refused, told)
 
@@ -67,7 +67,7 @@ def _obstacle(peer: BGPPeer, passwords: Mapping[str, str]) -> str | None:
     return None
 
 
-def _session(peer: BGPPeer, node: Node, passwords: Mapping[str, str]) -> Peer:
+def _session(peer: BGPPeer, node: Node, passwords: Mapping[str, str], bfd: BfdParameters | None) -> Peer:
     own = {address.version: str(address) for address in reversed(node.addresses)}
     link_local = peer.address is None or bool(_zone(peer))
     version = 6 if peer.address is None else peer.address.version
@@ -96,6 +96,22 @@ def _session(peer: BGPPeer, node: Node, passwords: Mapping[str, str]) -> Peer:
         next_hop_v4=own.get(4, "") if version == 6 and not link_local else "",
         next_hop_v6=own.get(6, "") if version == 4 else "",
         interface=peer.interface or _zone(peer) or peer.vrf,
+        bfd=bfd,
+    )
+
+
+def _bfd(peer: BGPPeer, config: Config) -> BfdParameters | None:
+    """The peer's profile; what it leaves open has the defaults of FRR, as MetalLB's users know them."""
+    profile = next((entry for entry in config.bfd_profiles if entry.name == peer.bfd_profile), None)
+    if profile is None:
+        return None
+    default = BfdParameters()
+    return BfdParameters(
+        transmit_interval=profile.transmit_interval_ms or default.transmit_interval,
+        receive_interval=profile.receive_interval_ms or default.receive_interval,
+        detect_multiplier=profile.detect_multiplier or default.detect_multiplier,
+        passive=profile.passive_mode,
+        minimum_ttl=profile.minimum_ttl or default.minimum_ttl,
     )
 
 
@@ -117,11 +133,12 @@ def _router_id(name: str) -> ipaddress.IPv4Address:
     return ipaddress.IPv4Address(number or 1)
 
 
-def _notes(peer: BGPPeer, session: Peer) -> list[str]:
+def _notes(peer: BGPPeer, session: Peer, config: Config) -> list[str]:
     """What of the object is not done, though the session is there."""
     parts = []
-    if peer.bfd_profile:
-        parts.append(f"bfdProfile {peer.bfd_profile} is not used yet: a failure is noticed by the hold time")
+    profile = next((entry for entry in config.bfd_profiles if entry.name == peer.bfd_profile), None)
+    if profile is not None and profile.echo_mode:
+        parts.append(f"echoMode of BFDProfile {profile.name} is not built: control packets watch the session")
     if peer.dual_stack_address_family and len(session.families) == 1:
         parts.append("dualStackAddressFamily has no effect: this node has no IPv6 address for the next hop")
     return parts

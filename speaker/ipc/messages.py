@@ -60,6 +60,16 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True, tag="counters"):
 BANDWIDTH = "bandwidth"  # the kind of an extended community that says how much the node carries
 
 
+class BfdParameters(msgspec.Struct, frozen=True, kw_only=True, tag="bfd-parameters"):
+    """How the session of a peer is watched by BFD; intervals in milliseconds, as in a BFDProfile."""
+
+    transmit_interval: int = 300
+    receive_interval: int = 300
+    detect_multiplier: int = 3
+    passive: bool = False
+    minimum_ttl: int = 254
+
+
 class Peer(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-peer"):
     """One BGP session of this node, ready to be configured: every name resolved, the password in clear.
 
@@ -88,6 +98,7 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True, tag="bgp-peer"):
     next_hop_v4: str = ""
     next_hop_v6: str = ""
     interface: str = ""
+    bfd: BfdParameters | None = None
 
     def __repr__(self) -> str:
         """Without the password: a peer may end up in a log line or a traceback."""

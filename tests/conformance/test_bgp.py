@@ -7,6 +7,7 @@ names are compared.
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -104,8 +105,10 @@ def test_the_node_announces_what_the_scenario_expects(scenario: Path) -> None:
     assert [peer.name for peer in decision.peers] == list(expected["peers"])
     for peer in decision.peers:
         for name, value in expected["peers"][peer.name].items():
-            found = getattr(peer, name)
-            assert (list(found) if isinstance(found, tuple) else found) == value, f"{name} of {peer.name}"
+            found = msgspec.json.decode(msgspec.json.encode(getattr(peer, name)))
+            if isinstance(found, dict):
+                found.pop("type")
+            assert found == value, f"{name} of {peer.name}"
     notes = {f"{key} {address}": note for (key, address), note in decision.notes.items()}
     for sentences, wanted in (
         (notes, expected.get("serviceNotes", {})),

@@ -99,14 +99,14 @@ class Router:
         self.instance = space.name(member)
         self.folders = (Path("/etc/frr") / self.instance, Path("/run/frr") / self.instance)
 
-    def start(self, configuration: str) -> None:
+    def start(self, configuration: str, programs: tuple[str, ...] = ("zebra", "bgpd")) -> None:
         etc, state = self.folders
         for folder in self.folders:
             folder.mkdir(parents=True, exist_ok=True)
         (etc / "frr.conf").write_text(configuration)
         (etc / "vtysh.conf").touch()
         run(["chown", "-R", "frr:frr", etc, state])
-        for program in ("zebra", "bgpd"):
+        for program in programs:
             command = [FRR / program, "-N", self.instance, "-f", etc / "frr.conf"]
             self.space.start(self.member, command, self.logs / f"{self.member}-{program}.log")
             eventually((state / f"{program}.vty").exists, within=20, what=f"{program} of {self.member}")
@@ -164,12 +164,12 @@ class BgpWorld:
         self.supervisor: subprocess.Popen[bytes] | None = None
         self.speakers: list[SpeakerEnd] = []
 
-    def up(self, configuration: str = CONFIGURATION) -> None:
+    def up(self, configuration: str = CONFIGURATION, programs: tuple[str, ...] = ("zebra", "bgpd")) -> None:
         self.sockets.mkdir(mode=0o770)
         self.space.make_switch()
         self.space.plug("rtr", "rtr", 1)
         self.space.plug("node", "node", 11)
-        self.router.start(configuration)
+        self.router.start(configuration, programs)
 
     def add_router(self, member: str, part: int, configuration: str) -> Router:
         self.space.plug(member, member, part)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from speaker.ipc.messages import Parting, Peer, Route
+from speaker.ipc.messages import BfdParameters, Parting, Peer, Route
 from tests.e2e.bgp_world import (
     CONFIGURATION,
     NODE4,
@@ -484,3 +484,38 @@ def test_a_given_keepalive_time_is_kept(world: BgpWorld, speaker: SpeakerEnd) ->
         within=6,
         what="a keepalive each second",
     )
+
+
+WATCHED = CONFIGURATION.replace(
+    f" neighbor {NODE4} timers connect 1\n", f" neighbor {NODE4} timers connect 1\n neighbor {NODE4} bfd 3 200 200\n"
+)
+
+
+def test_bfd_ends_the_session_within_a_second_on_both_sides_and_the_announcer_s_death_does_not(tmp_path: Path) -> None:
+    world = BgpWorld(tmp_path)
+    try:
+        world.up(WATCHED, ("zebra", "bfdd", "bgpd"))
+        world.start_announcer()
+        world.start_supervisor()
+        speaker = world.connect()
+        bfd = BfdParameters(transmit_interval=200, receive_interval=200)
+        speaker.send([peer(hold_time=90, bfd=bfd)], routes(3))
+        announced(world, 3)
+        eventually(lambda: speaker.session("router").bfd == "Up", within=20, what="BFD between node and router")
+        world.space.ip("sw", "link", "set", "node", "down")
+        cut = time.monotonic()
+        eventually(lambda: not speaker.session("router").up, within=3, what="the session's end here", every=0.01)
+        assert time.monotonic() - cut < 1.5
+        assert "BFD lost peer" in speaker.session("router").last_error
+        eventually(lambda: world.router.routes() == {}, within=3, what="no route at the router", every=0.05)
+        world.space.ip("sw", "link", "set", "node", "up")
+        announced(world, 3, within=40)
+        eventually(lambda: speaker.session("router").bfd == "Up", within=20, what="BFD again")
+        sessions = world.router.sessions_made()
+        world.space.signal("node", "speaker.announcer", signal.SIGTERM)
+        world.start_announcer()
+        eventually(lambda: speaker.session("router").bfd == "Up", within=20, what="BFD with the next announcer")
+        assert speaker.session("router").up
+        assert world.router.sessions_made() >= sessions
+    finally:
+        world.down()

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from speaker.bgp.network import Kernel, neighbour_table
+from speaker.bgp.network import Kernel, has_gateway, neighbour_table
 
 REACHABLE, STALE, FAILED, INCOMPLETE, NOARP = 0x02, 0x04, 0x20, 0x01, 0x40
 ROUTER = 0x80
@@ -50,3 +50,15 @@ def test_the_real_kernel_answers() -> None:
     assert all(found.address.is_link_local for found in Kernel().neighbours("lo"))
     with pytest.raises(OSError, match="no interface"):
         Kernel().neighbours("nosuchdevice")
+
+
+def test_this_host_is_on_its_own_link_and_nowhere_is_not() -> None:
+    assert Kernel().on_link(ipaddress.ip_address("127.0.0.1"), "")
+    with pytest.raises(OSError, match="no route"):
+        has_gateway(struct.pack("=IHHIIi", 20, 2, 0, 1, 7, -101))
+
+
+@pytest.mark.parametrize(("attribute", "gateway"), [(5, True), (4, False)])
+def test_a_route_with_a_gateway_leads_off_the_link(attribute: int, gateway: bool) -> None:
+    body = struct.pack("=8BI", 2, 32, 0, 0, 254, 0, 0, 1, 0) + struct.pack("=HH4s", 8, attribute, b"\xc0\0\2\1")
+    assert has_gateway(struct.pack("=IHHII", 16 + len(body), 24, 0, 1, 7) + body) is gateway

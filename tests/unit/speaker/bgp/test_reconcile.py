@@ -251,3 +251,14 @@ def test_events_of_unknown_sessions_and_unknown_lines_change_nothing() -> None:
     assert machine.heard(SessionChanged("198.51.100.1", SessionEvent.UP), 0) == []
     assert machine.heard(Unknown("text"), 0) == []
     assert machine.heard(Answer(True), 0) == []
+
+
+def test_a_path_that_bfd_lost_ends_the_session_that_is_up_and_no_other() -> None:
+    machine = running(TOR, SPINE)
+    assert machine.path_lost("tor", 0) == []
+    machine.heard(SessionChanged("192.0.2.1", SessionEvent.UP), 0)
+    [line] = lines(machine.path_lost("tor", 0))
+    assert line.startswith("neighbor 192.0.2.1 ")
+    assert line.endswith("teardown 10")
+    machine.heard(Answer(True), 0)
+    assert machine.path_lost("nobody", 0) == []

@@ -5,8 +5,8 @@ import pytest
 
 from lb_controller.model.address import Address, Family
 from speaker.bgp.network import Neighbour
-from speaker.bgp.sessions import session_of, sessions_of
-from speaker.ipc.messages import Peer
+from speaker.bgp.sessions import bfd_sessions, session_of, sessions_of
+from speaker.ipc.messages import BfdParameters, Peer
 
 LOCAL = {4: ipaddress.ip_address("192.0.2.11"), 6: ipaddress.ip_address("2001:db8::11")}
 
@@ -30,6 +30,9 @@ class Kernel:
         if interface == "gone":
             raise OSError(19, "No such device")
         return self._neighbours
+
+    def on_link(self, peer: Address, interface: str) -> bool:  # noqa: ARG002 - as the kernel is asked
+        return str(peer) != "192.0.2.99"
 
 
 KERNEL = Kernel()
@@ -161,3 +164,25 @@ def test_a_link_local_address_needs_its_interface() -> None:
 def test_ttl_security_is_for_one_hop() -> None:
     with pytest.raises(ValueError, match="one hop"):
         session_of(peer(gtsm=True, multi_hop=True), KERNEL)
+
+
+def test_a_session_with_a_profile_is_watched_by_bfd_under_its_name() -> None:
+    bfd = BfdParameters(transmit_interval=200, detect_multiplier=4)
+    sessions, _ = sessions_of([peer(bfd=bfd), peer(name="plain", address="192.0.2.2")], KERNEL)
+    [found] = bfd_sessions(sessions, KERNEL)
+    assert (found.name, found.peer, found.local) == ("tor", "192.0.2.1", "192.0.2.11")
+    assert (found.transmit_interval, found.detect_multiplier, found.multi_hop) == (200, 4, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "far"),
+    [
+        ({"multi_hop": True}, True),
+        ({"peer_asn": 64512, "address": "192.0.2.99"}, True),
+        ({"peer_asn": 64512}, False),
+        ({"address": "192.0.2.99"}, False),
+    ],
+)
+def test_bfd_goes_over_several_hops_where_the_peer_is(changes: dict[str, Any], far: bool) -> None:
+    sessions, _ = sessions_of([peer(bfd=BfdParameters(), **changes)], KERNEL)
+    assert [found.multi_hop for found in bfd_sessions(sessions, KERNEL)] == [far]
