@@ -207,7 +207,9 @@ class Brain:
 
     def _link_snapshot(self) -> LinkSnapshot:
         announcements = tuple(map(_link, self._decider.announcements.values()))
-        return LinkSnapshot(node=self.me, members=self._members, announcements=announcements)
+        node = self._decider.cluster.nodes.get(self.me)
+        addresses = tuple(map(str, node.addresses)) if node is not None else ()
+        return LinkSnapshot(node=self.me, members=self._members, announcements=announcements, node_addresses=addresses)
 
     def _from_announcer(self, message: AnyMessage) -> None:
         match message:

@@ -25,11 +25,15 @@ class LinkAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="link-anno
 
 
 class LinkSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag="link-snapshot"):
-    """All announcements; everything else is withdrawn. `members`: every node that runs an announcer on this link."""
+    """All announcements; everything else is withdrawn. `members`: every node that runs an announcer on this link.
+
+    `node_addresses`: the node's own addresses; they tell the link where the members meet.
+    """
 
     node: str
     members: tuple[str, ...]
     announcements: tuple[LinkAnnouncement, ...]
+    node_addresses: tuple[str, ...] = ()
 
 
 class LinkDelta(msgspec.Struct, frozen=True, kw_only=True, tag="link-delta"):
@@ -43,10 +47,14 @@ class LinkDelta(msgspec.Struct, frozen=True, kw_only=True, tag="link-delta"):
 # --- announcer -> speaker
 
 
-class LinkState(msgspec.Struct, frozen=True, kw_only=True, tag="link-state"):
-    """The addresses that this node owns now, each with the interfaces where it answers."""
+class LinkState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="link-state"):
+    """The addresses that this node owns now, each with the interfaces where it answers.
+
+    `quarantined`: new addresses that a foreign host has, with its hardware address.
+    """
 
     owned: dict[str, tuple[str, ...]]
+    quarantined: dict[str, str] = {}
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True, tag="counters"):

@@ -20,7 +20,7 @@ PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 EXAMPLES = sorted((DOCS / "examples").glob("*.yaml"))
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
 # Labels whose values are few: words of ours, or objects that an administrator declares.
-BOUNDED = {"family", "finding", "kind", "peer", "pool", "protocol", "reason", "result"}
+BOUNDED = {"cause", "family", "finding", "kind", "peer", "pool", "protocol", "reason", "result"}
 
 
 def page(name: str) -> str:

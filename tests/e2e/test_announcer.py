@@ -87,12 +87,20 @@ def test_only_the_chosen_interface_answers(world: LinkWorld, speaker: SpeakerEnd
     assert world.asks(VIP6) == ""
 
 
-def test_the_second_candidate_is_silent_until_it_becomes_the_first(world: LinkWorld, speaker: SpeakerEnd) -> None:
-    speaker.say(mine(VIP4, candidates=("node-b", "node-a")), mine(VIP6, "eth0"))
-    eventually(lambda: not speaker.owned(VIP4), within=5, what="the release")
-    assert world.asks(VIP4) == ""
-    speaker.change(mine(VIP4, candidates=("node-a",)))
-    world.owned(speaker, VIP4)
+def test_an_address_that_only_others_may_own_is_not_answered(world: LinkWorld, speaker: SpeakerEnd) -> None:
+    speaker.change(mine(OTHER4, candidates=("node-b",)), mine(OTHER6, candidates=("node-b",)))
+    assert world.asks(OTHER4) == ""
+    assert world.asks(OTHER6) == ""
+    speaker.change(mine(OTHER4, candidates=("node-b", "node-a")))
+    world.owned(speaker, OTHER4)
+    assert world.asks(OTHER4, wait=3) == world.mac("node")
+
+
+def test_an_owner_that_is_no_candidate_any_more_answers_until_somebody_takes_the_address(
+    world: LinkWorld, speaker: SpeakerEnd
+) -> None:
+    speaker.change(mine(VIP4, candidates=("node-b",)))
+    eventually(lambda: "no_heir" in world.log(), within=5, what="the word that nobody takes it")
     assert world.asks(VIP4, wait=3) == world.mac("node")
 
 

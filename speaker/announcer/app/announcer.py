@@ -1,13 +1,14 @@
 """The announcer's shell: the speaker's messages to the driver, the driver's state to the speaker."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from ipaddress import ip_address
 
 from lb_controller.model.address import Address
 from lb_controller.runtime.logging import logger
 from lb_controller.runtime.tasks import LoopLag, Tasks
-from speaker.announcer.app import memory
+from speaker.announcer.app import memory, ownership
 from speaker.announcer.app.bfd import BfdService
 from speaker.announcer.app.settings import AnnouncerSettings
 from speaker.announcer.layer2.schedule import Schedule
@@ -16,11 +17,12 @@ from speaker.announcer.net.driver import Driver
 from speaker.announcer.net.interfaces import Interfaces
 from speaker.announcer.net.packet_socket import require_permission
 from speaker.announcer.net.routers import RouterAdvertisements
-from speaker.announcer.ownership.readiness import Announce, Event, Machine, Withdraw
+from speaker.announcer.ownership.events import Announce, Detected, Effect, Event, Leave, Withdraw
 from speaker.ipc.messages import AnyMessage, Counters, LinkAnnouncement, LinkDelta, LinkSnapshot, LinkState
 from speaker.ipc.stream import Peer, Server
 
 REPORT_SECONDS = 5.0
+LEAVE_SECONDS = 12.0  # more than the machine takes; a pod has 30
 SAVE_SECONDS = 0.2
 log = logger()
 
@@ -31,8 +33,11 @@ class Announcer:
     def __init__(self, settings: AnnouncerSettings) -> None:
         self.settings = settings
         self._file = settings.socket_dir / "announcer.snapshot.json"
+        self._held_file = settings.socket_dir / "announcer.held.json"
+        self._detection = 0.0
         self._said: dict[str, LinkAnnouncement] = {}
         self._members: tuple[str, ...] = ()
+        self._own_addresses: tuple[str, ...] = ()
         self._driver: Driver | None = None
         self._node = ""
         self._interfaces: Interfaces | None = None
@@ -61,9 +66,16 @@ class Announcer:
         tasks.start("interfaces", self._follow_interfaces())
         tasks.start("router_advertisements", RouterAdvertisements(self.settings.socket_dir).run())
         await tasks.stopped()
-        self._bfd.leave()
         if self._driver is not None:
-            self._driver.close()
+            await self._leave(self._driver)
+        self._bfd.leave()
+
+    async def _leave(self, driver: Driver) -> None:
+        """Give everything away before the end: the machine says when that is done or was waited for long enough."""
+        driver.step(Leave())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(driver.left.wait(), LEAVE_SECONDS)
+        driver.close()
 
     # --- what the speaker says
 
@@ -85,8 +97,11 @@ class Announcer:
     def _snapshot(self, message: LinkSnapshot) -> None:
         gone = self._said.keys() - {entry.address for entry in message.announcements}
         events = [*_withdrawals(gone), *map(_event, message.announcements)]  # ValueError before anything is changed
+        own = frozenset(map(ip_address, message.node_addresses))
         driver = self._driver_of(message.node)
-        self._members = message.members
+        driver.own_addresses = own
+        self._members, self._own_addresses = message.members, message.node_addresses
+        driver.set_members(frozenset(message.members))
         self._said = {entry.address: entry for entry in message.announcements}
         driver.step(*events)
 
@@ -98,6 +113,7 @@ class Announcer:
         for address in message.removed:
             self._said.pop(address, None)
         self._said |= {entry.address: entry for entry in message.changed}
+        self._driver.set_members(frozenset(self._members))
         self._driver.step(*events)
 
     def _driver_of(self, node: str) -> Driver:
@@ -106,7 +122,10 @@ class Announcer:
             if self._driver is not None:
                 self._driver.close()
             schedule: Schedule[Address] = Schedule(self.settings.gratuitous_refresh, self.settings.gratuitous_rate)
-            self._driver, self._node = Driver(Machine(node), schedule, self._tell_owned), node
+            now = asyncio.get_running_loop().time()
+            machine = ownership.machine_of(node, self.settings, now, ownership.load(self._held_file, node))
+            surroundings = ownership.surroundings_of(self.settings)
+            self._driver, self._node = Driver(machine, schedule, surroundings, self._bfd, self._on_effect), node
             if self._interfaces is not None:
                 self._driver.set_interfaces(self._interfaces.usable)
         return self._driver
@@ -122,18 +141,36 @@ class Announcer:
     # --- what the speaker is told
 
     def _state(self) -> LinkState:
-        owned = self._driver.machine.owned if self._driver is not None else {}
-        return LinkState(owned={str(address): tuple(sorted(names)) for address, names in owned.items()})
+        if self._driver is None:
+            return LinkState(owned={})
+        machine = self._driver.machine
+        owned = {str(address): tuple(sorted(names)) for address, names in machine.owned.items()}
+        return LinkState(
+            owned=owned, quarantined={str(address): mac.hex(":") for address, mac in machine.quarantined.items()}
+        )
 
-    def _tell_owned(self) -> None:
-        self._server.send(self._state())
+    def _on_effect(self, effect: Effect | None) -> None:
+        if effect is None:
+            self._dirty.set()
+        else:
+            ownership.tell(effect)
+        if isinstance(effect, Detected):
+            self._detection = effect.seconds
+        else:
+            self._server.send(self._state())
 
     def _counters(self) -> Counters:
         values: dict[str, dict[str, float]] = {"heraldlb_announcer_loop_lag_seconds": {"": self._lag.take_worst()}}
         driver = self._driver
-        values["heraldlb_layer2_owned_addresses"] = {"": float(len(driver.machine.owned)) if driver else 0.0}
-        for (name, label), number in (driver.counters() if driver else {}).items():
-            values.setdefault(name, {})[str(label)] = float(number)
+        if driver is not None:
+            machine = driver.machine
+            values["heraldlb_layer2_owned_addresses"] = {"": float(len(machine.owned))}
+            values["heraldlb_layer2_addresses_away"] = {"": float(machine.away)}
+            values["heraldlb_layer2_addresses_without_heir"] = {"": float(machine.without_heir)}
+            values["heraldlb_layer2_addresses_quarantined"] = {"": float(len(machine.quarantined))}
+            values["heraldlb_layer2_detection_seconds"] = {"": self._detection}
+            for (name, label), number in driver.counters().items():
+                values.setdefault(name, {})[str(label)] = float(number)
         return Counters(values=values | self._bfd.counters())
 
     # --- tasks
@@ -152,6 +189,10 @@ class Announcer:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             self._server.send(self._counters())
+            if self._driver is not None:
+                self._driver.look_again()
+                if self._driver.problem:
+                    log.error("members_not_met", why=self._driver.problem)
 
     async def _save(self) -> None:
         while True:
@@ -159,12 +200,20 @@ class Announcer:
             await asyncio.sleep(SAVE_SECONDS)
             self._dirty.clear()
             announcements = tuple(self._said.values())
-            memory.save(self._file, LinkSnapshot(node=self._node, members=self._members, announcements=announcements))
+            snapshot = LinkSnapshot(
+                node=self._node,
+                members=self._members,
+                announcements=announcements,
+                node_addresses=self._own_addresses,
+            )
+            memory.save(self._file, snapshot)
+            if self._driver is not None:
+                ownership.save(self._held_file, self._node, self._driver.machine.memory)
 
 
 def _event(entry: LinkAnnouncement) -> Announce:
     interfaces = None if entry.interfaces is None else frozenset(entry.interfaces)
-    return Announce(ip_address(entry.address), entry.candidates, interfaces)
+    return Announce(ip_address(entry.address), entry.candidates, interfaces, entry.fresh)
 
 
 def _withdrawals(addresses: Iterable[str]) -> list[Event]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum, unique
 from pathlib import Path
 
 from lb_controller.runtime.logging import LogFormat, LogLevel
@@ -26,6 +27,14 @@ EXCLUDED = (
 )
 
 
+@unique
+class Failback(StrEnum):
+    """Whether addresses go back to a node that returned."""
+
+    NEVER = "Never"
+    IMMEDIATE = "Immediate"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnouncerSettings:
     """HeraldLB's announcer: answers ARP and NDP for the addresses that this node owns. Needs CAP_NET_RAW."""
@@ -39,6 +48,24 @@ class AnnouncerSettings:
     )
     gratuitous_rate: float = setting(
         1000.0, help="at most so many addresses a second get their gratuitous frames", minimum=1
+    )
+    ownership_port: int = setting(
+        7947, help="UDP port on which the announcers of a link speak with each other", minimum=1, maximum=65535
+    )
+    ownership_interface: str = setting(
+        "", help="interface on which they meet; empty is the one with the node's internal address or default route"
+    )
+    ownership_key_file: Path | None = setting(
+        None, help="file with one or two keys, a line `id:secret` each, the first is used to send; none: no secret"
+    )
+    liveness_interval: float = setting(
+        200.0, help="milliseconds between the BFD packets of two announcers", minimum=10, maximum=10000
+    )
+    liveness_multiplier: int = setting(
+        3, help="BFD packets that may be missed before a node is suspected", minimum=2, maximum=50
+    )
+    failback: Failback = setting(
+        Failback.NEVER, help="whether a better candidate gets its addresses back when it has returned"
     )
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")
     log_level_file: Path | None = setting(

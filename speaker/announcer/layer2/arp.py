@@ -57,6 +57,35 @@ def parse_request(frame: bytes, mac: bytes) -> Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """An ARP packet of somebody else, whatever it is: who says so, about which address; `asks`: it is a request."""
+
+    hardware: bytes
+    sender: bytes
+    target: bytes
+    asks: bool
+
+    @property
+    def claims(self) -> bool:
+        """RFC 5227 1.1: an announcement, by request or by reply."""
+        return self.sender == self.target
+
+
+def observe(frame: bytes) -> Observation | None:
+    """What the frame says about the use of addresses, None when it is no ARP for Ethernet and IPv4."""
+    if len(frame) < LENGTH or frame[12:14] != b"\x08\x06" or frame[14:20] != _ETHERNET_IPV4:
+        return None
+    if frame[20:22] not in (_REQUEST, _REPLY) or not is_host(frame[22:28]):
+        return None
+    return Observation(frame[22:28], frame[28:32], frame[38:42], frame[20:22] == _REQUEST)
+
+
+def question(mac: bytes, sender: bytes, target: bytes) -> bytes:
+    """A request for `target` from this node's own address `sender` (4 bytes each)."""
+    return BROADCAST + mac + b"\x08\x06" + _ETHERNET_IPV4 + _REQUEST + mac + sender + b"\0" * 6 + target
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedReply:
     """The constant bytes of every reply for one address from one interface."""
 

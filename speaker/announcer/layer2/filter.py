@@ -40,6 +40,17 @@ def ndp_program(addresses: Sequence[int]) -> Program:
     return _program(tests, 74, addresses)
 
 
+def arp_ear(numbers: Sequence[int]) -> Program:
+    """Accept any ARP packet whose sender address is one of the numbers: members, and users of our addresses."""
+    return _program([(_LOAD_HALF, 12, arp.ETHERTYPE)], 28, numbers)
+
+
+def ndp_ear(numbers: Sequence[int]) -> Program:
+    """Accept neighbour advertisements whose target ends in one of the numbers."""
+    tests = [(_LOAD_HALF, 12, ndp.ETHERTYPE), (_LOAD_BYTE, 20, 58), (_LOAD_BYTE, 54, 136)]
+    return _program(tests, 74, numbers)
+
+
 def _program(tests: list[tuple[int, int, int]], target: int, addresses: Sequence[int]) -> Program:
     numbers = sorted(set(addresses))
     if not numbers:

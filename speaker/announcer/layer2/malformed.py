@@ -21,6 +21,7 @@ class Drop(StrEnum):
     BAD_CODE = "bad_code"
     CLAIM = "claim"  # somebody else announces an address that is ours
     NOT_OWNED = "not_owned"
+    SILENT = "silent"  # this process was late or starts, and does not know yet whether the address is still its own
     NOT_SENT = "not_sent"  # the answer did not fit into the interface's queue
     QUEUE_FULL = "queue_full"  # the kernel dropped the question, because this process was slow
 

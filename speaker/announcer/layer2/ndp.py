@@ -130,6 +130,36 @@ def checksum(addresses: bytes, payload: bytes) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """A neighbour advertisement of somebody else: from which hardware address, for which address, in answer or not."""
+
+    hardware: bytes
+    target: bytes
+    solicited: bool
+
+
+def observe(frame: bytes) -> Observation | None:
+    """What the frame says about the use of an address, None when it is no sound neighbour advertisement."""
+    if len(frame) < _OPTIONS or frame[12:14] != b"\x86\xdd" or frame[20] != 58 or frame[_ICMP] != 136:
+        return None
+    end = _ICMP + struct.unpack_from("!H", frame, 18)[0]
+    if len(frame) < end or end < _OPTIONS or frame[21] != 255 or checksum(frame[22:54], frame[_ICMP:end]) != 0:
+        return None
+    if not is_host(frame[6:12]):
+        return None
+    return Observation(frame[6:12], frame[_TARGET:_OPTIONS], bool(frame[58] & _SOLICITED))
+
+
+def question(mac: bytes, sender: bytes, target: bytes) -> bytes:
+    """A solicitation for `target` from this node's own address `sender` (16 bytes each)."""
+    group = solicited_node(target)
+    icmp = struct.pack("!BBHI", 135, 0, 0, 0) + target + b"\x01\x01" + mac
+    number = checksum(sender + group, icmp)
+    head = struct.pack("!IHBB", 6 << 28, len(icmp), 58, 255) + sender + group
+    return multicast_mac(group) + mac + b"\x86\xdd" + head + icmp[:2] + struct.pack("!H", number) + icmp[4:]
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedAdvertisement:
     """Advertisements for one address from one interface: to everybody, and the parts of the one to an asker."""
 

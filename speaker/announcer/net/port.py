@@ -25,8 +25,10 @@ Watch = Callable[[PacketSocket, Callable[[], None]], None]
 class Port:
     """The sockets of one interface. Raises OSError when it went away, PermissionError without CAP_NET_RAW."""
 
-    def __init__(self, interface: Interface, groups: Groups, count: Count, watch: Watch) -> None:
-        self.interface = interface
+    def __init__(
+        self, interface: Interface, groups: Groups, count: Count, watch: Watch, awake: Callable[[], bool]
+    ) -> None:
+        self.interface, self._awake = interface, awake
         self.opened = False  # not yet told to the machine
         self._groups, self._count = groups, count
         self._frames: dict[Address, Frames] = {}
@@ -101,6 +103,7 @@ class Port:
     # --- the hot path
 
     def _on_arp(self) -> None:
+        awake = self._awake()
         for _ in range(BATCH):
             frame = self.arp_socket.receive()
             if frame is None:
@@ -114,10 +117,14 @@ class Port:
             if frames is None or frames.reply is None:
                 self._dropped(Drop.NOT_OWNED)
                 continue
+            if not awake:
+                self._dropped(Drop.SILENT)
+                continue
             self._count["heraldlb_layer2_requests_received_total", Family.IPV4] += 1
             self._answer(self.arp_socket, frames.reply.to(request), Family.IPV4)
 
     def _on_ndp(self) -> None:
+        awake = self._awake()
         for _ in range(BATCH):
             frame = self.ndp_socket.receive()
             if frame is None:
@@ -130,6 +137,9 @@ class Port:
             frames = self._by_target.get(asked.target)
             if frames is None or frames.advertisement is None:
                 self._dropped(Drop.NOT_OWNED)
+                continue
+            if not awake:
+                self._dropped(Drop.SILENT)
                 continue
             self._count["heraldlb_layer2_requests_received_total", Family.IPV6] += 1
             self._answer(self.ndp_socket, frames.advertisement.to(asked), Family.IPV6)

@@ -31,8 +31,8 @@ class Phase(Enum):
 class Core:
     """The state of one machine. Times in seconds of one monotonic clock."""
 
-    def __init__(self, me: str, link: str, timers: Timers, boots: Boots, now: float) -> None:
-        self.me, self.id, self.link, self.timers, self.now = me, node_id(me), link, timers, now
+    def __init__(self, me: str, timers: Timers, boots: Boots, now: float) -> None:
+        self.me, self.id, self.timers, self.now = me, node_id(me), timers, now
         self._boots = boots
         self.roster, self.book, self.out = Roster(me), Book(), Outbox()
         self.entries: dict[Key, Announce] = {}

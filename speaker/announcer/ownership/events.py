@@ -65,9 +65,10 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """The interfaces that are up and have carrier now; everything else is down."""
+    """The interfaces that are up and have carrier now; `meets`: the one where the members meet is among them."""
 
     interfaces: frozenset[str]
+    meets: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,11 @@ class Lifecycle:
 
     # --- carrier and lateness
 
-    def carrier(self, up: frozenset[str]) -> None:
-        """The interfaces with carrier are these now."""
+    def carrier(self, up: frozenset[str], *, meets: bool) -> None:
+        """The interfaces with carrier are these now; `meets`: that where the members meet is among them."""
         core = self.core
         before, core.up = core.up, up
-        if core.link not in up:
+        if not meets:
             if core.phase is not Phase.CARRIERLESS:
                 self._lose()
         elif core.phase is Phase.CARRIERLESS:
@@ -197,8 +197,11 @@ class Lifecycle:
 
     @property
     def _leave_at(self) -> float:
-        leaving = self._leave_until != NEVER
-        return self.core.now if leaving and not self.core.book.of(self.core.me) else self._leave_until
+        if self._leave_until == NEVER:
+            return NEVER
+        core = self.core
+        somebody = any(peer.living for peer in core.roster.peers.values())
+        return self._leave_until if core.book.of(core.me) and somebody else core.now
 
     def run(self) -> None:
         """Ask again, find out that nobody is heard, go."""

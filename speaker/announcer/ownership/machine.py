@@ -15,6 +15,7 @@ An address is answered <=> `owned` has it and `silent` is False, and this step w
 gap before it is how a process that was frozen finds out.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -63,10 +64,9 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Which node this is, and on which of its interfaces the members meet."""
+    """Which node this is; `failback`: a better candidate that is there again gets its addresses back."""
 
     node: str
-    link: str
     failback: bool = False
 
 
@@ -74,7 +74,7 @@ class Machine:
     """The ownership of all addresses on one node and link. `deadline`: when `step` wants to be called at the latest."""
 
     def __init__(self, me: Identity, timers: Timers, boots: Boots, now: float, memory: Memory | None = None) -> None:
-        self._core = core = Core(me.node, me.link, timers, boots, now)
+        self._core = core = Core(me.node, timers, boots, now)
         self._tenure = Tenure(core)
         self._suspicions = Suspicions(core)
         self._vacancies = Vacancies(core, self._tenure)
@@ -140,7 +140,7 @@ class Machine:
             self._reception.take(event.message)
 
     def _carrier(self, event: Carrier) -> None:
-        self._lifecycle.carrier(event.interfaces)
+        self._lifecycle.carrier(event.interfaces, meets=event.meets)
 
     def _leave(self, _: Leave) -> None:
         self._lifecycle.leave()
@@ -232,6 +232,20 @@ class Machine:
     # --- what is
 
     @property
+    def me(self) -> str:
+        return self._core.me
+
+    @property
+    def tally(self) -> Counter[tuple[str, str]]:
+        """What happened since the machine began: (counter, label) -> number."""
+        return self._core.tally
+
+    @property
+    def late_after(self) -> float:
+        """Seconds between two steps that make the node distrust itself."""
+        return self._core.timers.late
+
+    @property
     def silent(self) -> bool:
         """Whether nothing may be answered now, whatever is owned."""
         return self._core.phase is not Phase.RUNNING
@@ -260,6 +274,18 @@ class Machine:
     def quarantined(self) -> dict[Address, bytes]:
         """New addresses that a foreign host has, and its hardware address."""
         return {address_of(key): mac for key, mac in self._vacancies.quarantined.items()}
+
+    @property
+    def away(self) -> int:
+        """How many addresses this node owns without being their first candidate."""
+        core = self._core
+        found = (core.entries.get(key) for key in core.book.of(core.me))
+        return sum(entry is not None and entry.candidates[0] != core.me for entry in found)
+
+    @property
+    def without_heir(self) -> int:
+        """How many addresses should go to another node, and none takes them."""
+        return self._moves.stuck
 
     @property
     def memory(self) -> Memory:

@@ -65,6 +65,8 @@ class Reception:
         """One datagram."""
         core, header = self.core, message.header
         peer = core.roster.by_id.get(header.sender)
+        if header.sender == core.id:
+            return  # the kernel loops broadcasts back
         if peer is None:
             self._drop(Drop.NOT_A_MEMBER)
             return
@@ -82,11 +84,15 @@ class Reception:
             self._good_bye(peer)
             return
         self._prove(peer, header)
-        if header.flags & Flag.WANT and core.now - peer.told_all >= TELL_ALL_PAUSE:
-            peer.told_all = core.now
-            core.out.complete[peer.name] = None
+        self._tell_all(peer)
         if peer.living:
             self._say[type(message.body)](peer, header, message.body)
+
+    def _tell_all(self, peer: Peer) -> None:
+        core = self.core
+        if peer.flags & Flag.WANT and core.now - peer.told_all >= TELL_ALL_PAUSE:
+            peer.told_all = core.now
+            core.out.complete[peer.name] = None
 
     def heard_somebody(self) -> None:
         """This node is not deaf."""

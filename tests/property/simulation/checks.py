@@ -127,7 +127,9 @@ class Checks:
     def _excused(self, name: str) -> bool:
         world, now = self.world, self.world.now
         node = world.nodes[name]
-        if now - max(self.touched.get(name, NEVER), self.started_at) <= CAUSE_WITHIN:
+        # Of two nodes neither knows which of them was cut off.
+        suffered = max(self.touched.values(), default=NEVER) if len(world.nodes) == 2 else self.touched.get(name, NEVER)
+        if now - max(suffered, self.started_at) <= CAUSE_WITHIN:
             return True
         if node.machine is None or node.declines or node.leaving or node.frozen or world.failback:
             return True

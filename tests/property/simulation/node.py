@@ -68,6 +68,11 @@ class Announcement:
     address: Address
 
 
+def carrier(*, up: bool) -> Carrier:
+    """The only interface of a node has carrier or not."""
+    return Carrier(frozenset({LINK} if up else ()), meets=up)
+
+
 class Node:
     """Everything of one node. Processes come and go; what the brain said and the snapshot stay."""
 
@@ -95,7 +100,7 @@ class Node:
     def start(self, *, remembers: bool = False, knows: bool = True) -> None:
         """A new process; `remembers`: from the snapshot; `knows`: its brain speaks at once."""
         world = self.world
-        identity = Identity(node=self.name, link=LINK, failback=world.failback)
+        identity = Identity(node=self.name, failback=world.failback)
         memory = self.memory if remembers else None
         boots = self.rng.getrandbits
         self.machine = Machine(identity, world.timers, lambda: boots(64) | 1, world.now, memory)
@@ -104,8 +109,7 @@ class Node:
         self.frozen = self.left = self.leaving = False
         events: list[Event] = [Members(frozenset(world.names)), Decline(self.declines)]
         events += (self.remembered if remembers else self.entries if knows else {}).values()
-        carrier = frozenset() if self.name in world.lan.carrierless else frozenset({LINK})
-        self.step([*events, Carrier(carrier)])
+        self.step([*events, carrier(up=self.name not in world.lan.carrierless)])
 
     def kill(self) -> None:
         self.remember()

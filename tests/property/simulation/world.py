@@ -10,7 +10,7 @@ from random import Random
 
 from lb_controller.model.address import Address
 from speaker.announcer.ownership.codec import decode, encode
-from speaker.announcer.ownership.events import Announce, Carrier, Decline, Effect, Event, Leave, Unwilling, Withdraw
+from speaker.announcer.ownership.events import Announce, Decline, Effect, Event, Leave, Unwilling, Withdraw
 from speaker.announcer.ownership.keyring import Keyring
 from speaker.announcer.ownership.machine import Machine
 from speaker.announcer.ownership.messages import Message
@@ -19,7 +19,7 @@ from speaker.decide.ranking import rank
 from tests.property.simulation.bfd import Bfd
 from tests.property.simulation.checks import Checks
 from tests.property.simulation.lan import CLIENT, Lan, Quality
-from tests.property.simulation.node import FOREIGN, LINK, Announcement, Answer, Ask, Node
+from tests.property.simulation.node import FOREIGN, LINK, Announcement, Answer, Ask, Node, carrier
 
 KEYRING = Keyring({1: b"simulated"}, 1, cluster="c", link=LINK)
 SAMPLE = 0.02  # seconds between looks at invariants that only time breaks
@@ -183,7 +183,7 @@ class World:
         else:
             self.lan.carrierless.add(name)
         node = self.nodes[name]
-        node.tell(Carrier(frozenset({LINK}) if up else frozenset()))
+        node.tell(carrier(up=up))
         node.observe()
         self.checks.topology_changed()
 

@@ -1,0 +1,65 @@
+"""Keys from a file, and the memory of what was held."""
+
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from speaker.announcer.app.ownership import Keys, keyring_of, load, save
+from speaker.announcer.ownership.codec import decode, encode
+from speaker.announcer.ownership.machine import Memory
+from speaker.announcer.ownership.malformed import MalformedPacket
+from speaker.announcer.ownership.messages import Header, Hello, Message
+
+MESSAGE = Message(Header(1, 2, 3, 4), Hello(0, 0))
+
+
+def test_the_first_key_of_the_file_is_used_and_both_are_accepted(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("1:first\n2:second\n")
+    new.write_text("2:second\n\n1:first\n")
+    before, after = keyring_of(old, "192.0.2.0/24"), keyring_of(new, "192.0.2.0/24")
+    assert (before.current, after.current) == (1, 2)
+    assert decode(encode(MESSAGE, before), after) == decode(encode(MESSAGE, after), before) == MESSAGE
+
+
+@pytest.mark.parametrize("text", ["", "\n", "secret", "1:", ":secret", "x:secret", "256:secret", "1:a\n2:b\n3:c"])
+def test_a_file_without_sound_keys_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "key"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"key|id"):
+        keyring_of(path, "192.0.2.0/24")
+
+
+def test_a_key_file_that_is_spoilt_later_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    with pytest.raises(FileNotFoundError):
+        Keys(path)("192.0.2.0/24")
+    path.write_text("1:first")
+    keys = Keys(path)
+    first = keys("192.0.2.0/24")
+    path.write_text("spoilt")
+    assert keys("192.0.2.0/24") is first
+    path.write_text("2:second\n1:first")
+    assert keys("192.0.2.0/24").current == 2
+
+
+def test_another_link_is_another_scope_even_without_a_secret() -> None:
+    with pytest.raises(MalformedPacket):
+        decode(encode(MESSAGE, keyring_of(None, "192.0.2.0/24")), keyring_of(None, "198.51.100.0/24"))
+
+
+def test_memory_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    memory = Memory(frozenset({ip_address("192.0.2.1"), ip_address("2001:db8::1")}), 17)
+    path = tmp_path / "held.json"
+    save(path, "n1", memory)
+    assert load(path, "n1") == memory
+    assert load(path, "n2") is None, "of another node"
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"node":"n1","addresses":["x"],"lamport":1}', "[" * 2000])
+def test_a_spoilt_memory_is_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "held.json"
+    path.write_text(text)
+    assert load(path, "n1") is None
+    assert load(tmp_path / "absent", "n1") is None
