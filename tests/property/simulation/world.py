@@ -214,7 +214,9 @@ class World:
                 if other not in side:
                     self.lan.cuts[one, other] += by
                     self.lan.cuts[other, one] += by
-        for name in self.names if 1 < len(side) < len(self.names) - 1 else side:
+        others = set(self.names) - side
+        cut_off = min(side, others, key=len)
+        for name in sorted(cut_off if len(cut_off) == 1 else side | others):
             self.checks.fault(name)
         self.checks.topology_changed()
 
