@@ -86,7 +86,7 @@ class Tenure:
             core.out.claims[key] = None
         if self._upkeep_at <= core.now:
             self._upkeep_at = core.now + core.timers.wake
-            if core.unheard:
+            if core.unheard and len(self._weak) < len(core.book.of(core.me)):
                 self._downgrade()
             self._upgrade()
 
