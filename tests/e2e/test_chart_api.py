@@ -21,11 +21,11 @@ EVERYTHING: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def namespace(api: Lab) -> Iterator[Lab]:
-    """The API-only lab with the namespace of the release."""
-    api.kubectl("create", "namespace", NAMESPACE)
+    """The API-only lab with the namespace of the release, which stays: other tests of the lab want it too."""
+    api.try_kubectl("create", "namespace", NAMESPACE)
     api.kubectl("-n", NAMESPACE, "create", "serviceaccount", "heraldlb-test")  # no pod is taken without its account
     yield api
-    api.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    api.kubectl("-n", NAMESPACE, "delete", "serviceaccount", "heraldlb-test")
 
 
 @pytest.mark.parametrize("values", [{}, EVERYTHING, OTHER_VALUES], ids=["default", "every switch", "other values"])
