@@ -29,6 +29,7 @@ from speaker.app.status import Facts, Status
 from speaker.decide.bgp import BgpDecider, BgpDecision
 from speaker.decide.decider import Changes, Decider
 from speaker.decide.layer2 import Announcement
+from speaker.decide.members import members
 from speaker.decide.silence import silent
 from speaker.ipc.messages import (
     AnyMessage,
@@ -139,8 +140,8 @@ class Brain:
             log.info("first_picture", addresses=len(self._decider.announcements), members=len(self._members))
 
     def _settle_link(self, changes: Changes, *, first: bool) -> None:
-        members = tuple(sorted(self._decider.cluster.nodes))
-        joined, self._members = members if members != self._members else None, members
+        found = members(self._decider.cluster.nodes, self.settings.member_labels)
+        joined, self._members = found if found != self._members else None, found
         if first:
             self._announcer.send(self._link_snapshot())
         elif changes.changed or changes.removed or joined is not None:

@@ -32,6 +32,9 @@ class SpeakerSettings:
     ignore_exclude_label: bool = setting(
         False, help="announce also from nodes with the label node.kubernetes.io/exclude-from-external-load-balancers"
     )
+    member_labels: tuple[str, ...] = setting(
+        (), help="labels, each key=value, of the nodes that run an announcer, comma-separated; none: every node does"
+    )
     metrics_host: str = setting("0.0.0.0", help="address of /metrics, /healthz and /readyz")
     metrics_port: int = setting(9471, help="port of the same; 0 serves nothing", minimum=0, maximum=65535)
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")

@@ -53,3 +53,10 @@ ipaddresspools l2advertisements bgpadvertisements bgppeers bfdprofiles communiti
   verbs: [list, watch]
 {{- end }}
 {{- end -}}
+
+{{- /* A map of labels as `key=value`, comma-separated, in the order of the keys. */ -}}
+{{- define "heraldlb.labelList" -}}
+{{- $list := list }}
+{{- range $key, $value := . }}{{ $list = append $list (printf "%s=%s" $key $value) }}{{ end }}
+{{- join "," $list }}
+{{- end }}

@@ -191,6 +191,8 @@ def test_the_speaker_s_own_switches_reach_its_containers() -> None:
     assert "--c=3" in found["bgp"]["args"]
     for name in ("speaker", "announcer", "bgp"):
         assert {"name": name.upper(), "value": "1"} in found[name]["env"]
+    chosen = containers(render({"speaker": {"nodeSelector": {"zone": "1", "edge": "yes"}}}))
+    assert "--member-labels=edge=yes,zone=1" in chosen["speaker"]["args"]
     everything = containers(render({"speaker": {"excludeInterfaces": {"enabled": False}}}))
     assert "--exclude-interfaces=" in everything["announcer"]["args"]
 
