@@ -28,7 +28,12 @@ def test_the_documentation_lists_every_right_as_it_is() -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_setting_of_every_process_is_given_by_the_chart(name: str) -> None:
-    objects = render({"speaker": {"excludeInterfaces": {"patterns": ["^eth1$"]}}})
+    given = {
+        "excludeInterfaces": {"patterns": ["^eth1$"]},
+        "ownership": {"interface": "eth1", "keySecret": "keys"},
+        "nodeSelector": {"role": "edge"},
+    }
+    objects = render({"speaker": given})
     found = {**containers(objects), "test": one(objects, "Pod", "heraldlb-test")["spec"]["containers"][0]}[name]
     given = {argument.partition("=")[0] for argument in found["args"]}
     assert {doc.flag for doc in describe(SETTINGS[name])} - given <= NOT_BY_FLAG

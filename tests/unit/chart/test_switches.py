@@ -250,3 +250,28 @@ def test_the_test_hook_asks_for_the_pool_and_class_that_are_set_and_for_little_e
     verbs = {(rule["resources"][0], verb, *rule.get("resourceNames", ())) for rule in rules for verb in rule["verbs"]}
     own = {("services", "get", "heraldlb-test"), ("services", "delete", "heraldlb-test")}
     assert verbs == {("services", "create"), ("pods", "list")} | own
+
+
+def test_how_announcers_agree_reaches_them_and_the_key_only_them() -> None:
+    given = {
+        "port": 17947,
+        "interface": "eth1",
+        "keySecret": "herald-keys",
+        "livenessInterval": 50,
+        "livenessMultiplier": 5,
+        "failback": "Immediate",
+    }
+    changed = render({"speaker": {"ownership": given}})
+    found = containers(changed)
+    flags = {"ownership-port=17947", "ownership-interface=eth1", "liveness-interval=50", "liveness-multiplier=5"}
+    flags |= {"failback=Immediate", "ownership-key-file=/etc/heraldlb/ownership/keys"}
+    assert {f"--{flag}" for flag in flags} <= set(found["announcer"]["args"])
+    assert [name for name, one in found.items() if "ownership" in str(one.get("volumeMounts"))] == ["announcer"]
+    [volume] = [volume for volume in pods(changed)["speaker"]["volumes"] if volume["name"] == "ownership"]
+    keys = [{"key": "keys", "path": "keys"}]
+    assert volume["secret"] == {"secretName": "herald-keys", "defaultMode": 0o440, "items": keys}
+
+
+def test_without_a_key_nothing_is_mounted(default: Objects) -> None:
+    assert "ownership" not in str(pods(default)["speaker"]["volumes"])
+    assert not [flag for flag in containers(default)["announcer"]["args"] if "key-file" in flag or "interface" in flag]
