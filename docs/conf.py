@@ -18,6 +18,8 @@ root_doc = "index"
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "README.md"]  # index.md includes it
 nitpicky = True
+# Configurations of routers whose language the highlighter does not know are shown as they are.
+suppress_warnings = ["misc.highlighting_failure"]
 myst_heading_anchors = 3  # the same anchors that GitHub makes
 html_theme = "furo"
 html_title = f"HeraldLB {release}"

@@ -59,6 +59,12 @@ def test_every_page_is_reached_from_the_index() -> None:
             assert f"({path.relative_to(DOCS)})" in index, f"{path} is not in docs/README.md"
 
 
+def test_every_folder_of_pages_is_in_the_contents_of_the_site() -> None:
+    folders = {path.parent.name for path in DOCS.rglob("*.md")} - {"docs"}
+    index = (DOCS / "index.md").read_text()
+    assert {folder for folder in folders if f"\n{folder}/*\n" not in index} == set()
+
+
 def test_every_reason_has_its_paragraph_and_nothing_else_has() -> None:
     kinds = [
         *(reasons.AssignedReason, reasons.RefusalReason, reasons.NewsReason),
