@@ -162,7 +162,7 @@ class Controller:
         if self._shown != self.reconciler.revision:
             self._shown = self.reconciler.revision
             self._metrics.show(self.reconciler.ledger, len(self.reconciler.shadowed))
-            self._metrics.show_invalid(self.reconciler.invalid())
+        self._metrics.show_invalid(self.reconciler.invalid())  # an object can be refused without any decision
 
     def _change_lead(self, outlets: Outlets, *, leading: bool) -> None:
         self._leading = leading
