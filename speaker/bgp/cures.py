@@ -18,6 +18,7 @@ from exabgp.bgp.fsm import FSM
 from exabgp.bgp.message import Notify, Update
 from exabgp.bgp.neighbor import Neighbor
 from exabgp.protocol.family import AFI, SAFI
+from exabgp.reactor.api.command.command import Command
 from exabgp.reactor.api.processes import ProcessError
 from exabgp.reactor.asynchronous import ASYNC
 from exabgp.reactor.daemon import Daemon
@@ -41,6 +42,11 @@ FIRST_DELAY = 0.25
 LONGEST_DELAY = 10.0
 # Seconds to wait for the TCP connection. Without: the kernel's SYN back-off, minutes for a router that was away.
 CONNECT_TIME = 10.0
+# Our own command, and what it counts.
+COUNTS = "session-counts"
+COUNTED = tuple(
+    f"{way}-{kind}" for kind in ("open", "update", "keepalive", "notification") for way in ("send", "receive")
+)
 # RFC 4486; and what the peer's administrator reads in their log (RFC 9003: at most 255 octets, 128 for older peers).
 CEASE, ADMINISTRATIVE_SHUTDOWN, BFD_DOWN = 6, 2, 10
 FAREWELL = "HeraldLB stops on this node; its routes were demoted, then withdrawn"
@@ -61,6 +67,7 @@ def apply() -> None:
     Reactor.reload = _reload
     Reactor._pending_adjribout = _pending_adjribout
     Peer.teardown = _teardown
+    Command.register(COUNTS, False)(_counts)
     Peer.__init__ = _peer_init
     KA.__init__ = _ka_init
     # Without: the text of a planned stop (RFC 9003) only repeats its subcode.
@@ -162,7 +169,22 @@ def _close(self: Any, message: str = "", error: Any = "") -> None:
     if self.fsm in (FSM.IDLE, FSM.ACTIVE) and error and self.neighbor.api["neighbor-changes"]:
         with contextlib.suppress(ProcessError):  # the bridge is gone, and the daemon is about to be killed
             self.reactor.processes.down(self.neighbor, text)
+    self.totals = _totals(self)
     _plain_close(self, text, error)
+
+
+def _counts(_api: Any, reactor: Any, service: Any, _line: str, _use_json: bool) -> bool:
+    """A command of our own: the messages of each kind to and from each peer. Without: nobody can tell."""
+    peers = {str(peer.neighbor["peer-address"]): _totals(peer) for peer in reactor._peers.values()}
+    reactor.processes.write(service, json.dumps({"type": COUNTS, "peers": peers}))
+    reactor.processes.answer_done(service)
+    return True
+
+
+def _totals(peer: Any) -> dict[str, int]:
+    """Of this session and of those before it, which ExaBGP forgets."""
+    before = getattr(peer, "totals", {})
+    return {name: before.get(name, 0) + peer.stats[name] for name in COUNTED}
 
 
 def _increase(self: Any) -> None:

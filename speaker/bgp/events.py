@@ -7,6 +7,7 @@ Python's None where it has no value, which is not JSON.
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Any
@@ -54,7 +55,14 @@ class Unknown:
     kind: str
 
 
-Event = Answer | SessionChanged | Reloaded | Unknown
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many messages of each kind went to and came from each peer: address -> `send-update` and so on -> number."""
+
+    peers: Mapping[str, Mapping[str, int]]
+
+
+Event = Answer | SessionChanged | Reloaded | Counted | Unknown
 
 
 def event_of(line: str) -> Event:
@@ -75,8 +83,19 @@ def event_of(line: str) -> Event:
             return _session_changed(document)
         case "reload":
             return Reloaded(document.get("accepted") is True)
+        case "session-counts":
+            return _counted(document)
         case kind:
             return Unknown(str(kind)[:32])
+
+
+def _counted(document: dict[str, Any]) -> Event:
+    try:
+        return Counted(
+            {str(peer): {str(k): int(v) for k, v in found.items()} for peer, found in document["peers"].items()}
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Unknown("session-counts")
 
 
 def _session_changed(document: dict[str, Any]) -> Event:

@@ -15,10 +15,10 @@ fault stands alone; that one is reported and the others are announced.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from speaker.bgp.commands import Attributes
-from speaker.bgp.events import Answer, Event, Reloaded, SessionChanged, SessionEvent, Unknown
+from speaker.bgp.effects import Configure, Effect, Restart, Send
+from speaker.bgp.events import Answer, Counted, Event, Reloaded, SessionChanged, SessionEvent, Unknown
 from speaker.bgp.sentences import sentence
 from speaker.bgp.sessions import Session
 from speaker.bgp.table import ADMINISTRATIVE_SHUTDOWN, BFD_DOWN, OTHER_CONFIGURATION_CHANGE, Sent, Table
@@ -30,30 +30,6 @@ ANSWER_TIME = 10.0
 RELOAD_TIME = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Configure:
-    """Effect: write this configuration and have the daemon read it."""
-
-    sessions: tuple[Session, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Effect: write this line to the daemon."""
-
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """Effect: the daemon is beyond help; end it and start a new one."""
-
-    reason: str
-
-
-Effect = Configure | Send | Restart
-
-
 class Reconciler:
     """The machine: every method is an event and returns the effects of it; `deadline` says when to call `tick`."""
 
@@ -61,6 +37,7 @@ class Reconciler:
         self.errors: dict[str, str] = {}  # of peers that are left out, by name
         self.answered = 0
         self.refused = 0
+        self.counted: Mapping[str, Mapping[str, int]] = {}  # by the peer's address
         self._target: tuple[Session, ...] = ()
         self._wanted: Mapping[str, Mapping[str, Attributes]] = {}
         self._loading: tuple[Session, ...] | None = None
@@ -124,8 +101,8 @@ class Reconciler:
                 if self._loading is not None:
                     self._adopt(self._loading)
                     self._loading = None
-            case Unknown():
-                pass
+            case Counted() | Unknown():
+                self.counted = event.peers if isinstance(event, Counted) else self.counted
         if isinstance(event, Answer | Reloaded):
             self._patience = None
         return self._go_on(now)
@@ -177,6 +154,14 @@ class Reconciler:
             if table.up:
                 table.close_due = ADMINISTRATIVE_SHUTDOWN
         return self._go_on(now)
+
+    def count(self, now: float) -> list[Effect]:
+        """Ask the daemon how many messages it sent and got; `counted` holds the answer."""
+        if not self._running or self._loading is not None or self._unanswered:
+            return []
+        self._unanswered.append(("", None))
+        self._arm(now)
+        return [Send("session-counts")]
 
     def path_lost(self, peer: str, now: float) -> list[Effect]:
         """BFD says that the peer cannot be reached: its session ends at once (RFC 5882, section 4.2)."""

@@ -11,25 +11,23 @@ next supervisor speaks (RFC 4724), unless the node itself is being drained.
 import asyncio
 import contextlib
 import random
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-
-import msgspec
 
 from lb_controller.runtime.backoff import Backoff
 from lb_controller.runtime.logging import logger
 from speaker.bgp.child import Daemon
 from speaker.bgp.commands import wanted_routes
+from speaker.bgp.effects import Configure, Effect, Restart, Send
 from speaker.bgp.events import SessionChanged, SessionEvent, Unknown, event_of
 from speaker.bgp.farewell import Farewell
 from speaker.bgp.network import Kernel
-from speaker.bgp.reconcile import Configure, Effect, Reconciler, Restart, Send
+from speaker.bgp.reconcile import Reconciler
+from speaker.bgp.reports import Reports, log_changes
 from speaker.bgp.sessions import Session, bfd_sessions, sessions_of
 from speaker.bgp.validation import Verdict, validated
 from speaker.ipc.bfd_client import BfdClient
-from speaker.ipc.messages import RADV_SOCKET, AdvertiseRouter, AnyMessage, BgpSnapshot, BgpState, Counters
+from speaker.ipc.messages import RADV_SOCKET, AdvertiseRouter, AnyMessage, BgpSnapshot, BgpState
 from speaker.ipc.stream import Client, Peer, Server
 
 SOCKET = "bgp.sock"
@@ -59,6 +57,7 @@ class Supervisor:
         self.server = Server(socket_dir / SOCKET, self._on_message, self._on_speaker, self._on_bad_frame)
         self.advertiser = Client(socket_dir / RADV_SOCKET, lambda _: None, self._greet_advertiser)
         self.bfd = BfdClient(socket_dir, self._on_bfd_failed, lambda _: self._report_due.set())
+        self.reports = Reports(self.machine, self.daemon, self.bfd)
         self._links: tuple[str, ...] = ()  # interfaces of unnumbered peers
         self._snapshot: BgpSnapshot | None = None
         self._changed = asyncio.Event()
@@ -69,9 +68,6 @@ class Supervisor:
         self._asked: tuple[Session, ...] | None = None
         self._verdict = Verdict((), {})
         self._leaving = False
-        self._since: dict[str, tuple[bool, float]] = {}
-        self._downs: Counter[str] = Counter()
-        self._unknown: Counter[str] = Counter()
 
     # --- tasks, each for ever
 
@@ -131,9 +127,9 @@ class Supervisor:
         while True:
             await self._report_due.wait()
             self._report_due.clear()
-            state = self._stamped(self.machine.state())
+            state = self.reports.stamped(self.machine.state())
             if state != last:
-                self._log_changes(last, state)
+                log_changes(last, state)
                 last = state
                 self.server.send(state)
             await asyncio.sleep(REPORT_EVERY)
@@ -142,7 +138,8 @@ class Supervisor:
         """Tell the speaker the counters."""
         while True:
             await asyncio.sleep(COUNT_EVERY)
-            self.server.send(self.counters())
+            self._carry_out(self.machine.count(asyncio.get_running_loop().time()))
+            self.server.send(self.reports.counters())
 
     async def leave(self) -> None:
         """Demote, wait, withdraw, say goodbye to the peers, end the daemon."""
@@ -168,8 +165,8 @@ class Supervisor:
             self._changed.set()
 
     def _on_speaker(self, peer: Peer) -> None:
-        peer.send(self._stamped(self.machine.state()))
-        peer.send(self.counters())
+        peer.send(self.reports.stamped(self.machine.state()))
+        peer.send(self.reports.counters())
 
     def _on_bad_frame(self, reason: str) -> None:
         _log.warning("bad_frame", reason=reason)
@@ -182,9 +179,9 @@ class Supervisor:
         event = event_of(line)
         match event:
             case SessionChanged(address, SessionEvent.DOWN):
-                self._downs[self._name_of(address)] += 1
+                self.reports.downs[self.reports.name_of(address)] += 1
             case Unknown(kind):
-                self._unknown[kind] += 1
+                self.reports.unknown[kind] += 1
             case _:
                 pass
         self._carry_out(self.machine.heard(event, asyncio.get_running_loop().time()))
@@ -207,7 +204,7 @@ class Supervisor:
             self._asked = sessions
         if self._leaving:
             return
-        self._sessions = self._verdict.accepted
+        self._sessions = self.reports.sessions = self._verdict.accepted
         self.bfd.want(bfd_sessions(self._sessions, self.kernel))
         now = asyncio.get_running_loop().time()
         wanted = {session.name: wanted_routes(session, snapshot.routes) for session in self._sessions}
@@ -241,51 +238,6 @@ class Supervisor:
                     self.daemon.kill()
         self._report_due.set()
         self._clock.set()
-
-    def _name_of(self, address: str) -> str:
-        names = (session.name for session in self._sessions if str(session.address) == address)
-        return next(names, address)
-
-    def _log_changes(self, before: BgpState, after: BgpState) -> None:
-        known = {state.peer: state for state in before.sessions}
-        for state in after.sessions:
-            old = known.get(state.peer)
-            if old is None or (old.up, old.last_error) != (state.up, state.last_error):
-                _log.info("session", peer=state.peer, up=state.up, last_error=state.last_error)
-
-    def _stamped(self, state: BgpState) -> BgpState:
-        """With the time of each session's last change; a session that is new began now."""
-        self._since = {
-            entry.peer: known
-            if (known := self._since.get(entry.peer)) and known[0] == entry.up
-            else (entry.up, time.time())
-            for entry in state.sessions
-        }
-        watched = {session.name for session in self._sessions if session.bfd is not None}
-        stamped = (
-            msgspec.structs.replace(
-                entry, since=self._since[entry.peer][1], bfd=self._bfd_of(entry.peer) if entry.peer in watched else ""
-            )
-            for entry in state.sessions
-        )
-        return BgpState(sessions=tuple(stamped))
-
-    def _bfd_of(self, name: str) -> str:
-        """The state of the BFD session, as the API shows it."""
-        state = self.bfd.states.get(name)
-        return "Down" if state is None else state.state
-
-    def counters(self) -> Counters:
-        """What is shown under /metrics; names as in speaker.ipc.counters."""
-        return Counters(
-            values={
-                "heraldlb_bgp_session_down_total": {name: float(number) for name, number in self._downs.items()},
-                "heraldlb_bgp_commands_answered_total": {"": float(self.machine.answered)},
-                "heraldlb_bgp_commands_refused_total": {"": float(self.machine.refused)},
-                "heraldlb_bgp_unknown_events_total": {kind: float(number) for kind, number in self._unknown.items()},
-                "heraldlb_bgp_daemon_starts_total": {"": float(self.daemon.starts)},
-            }
-        )
 
 
 async def _until(condition: Callable[[], bool], seconds: float) -> None:

@@ -36,5 +36,10 @@ BGP: Final = {
     "heraldlb_bgp_commands_answered_total": ("command lines that the BGP daemon answered", ""),
     "heraldlb_bgp_commands_refused_total": ("command lines that the BGP daemon refused", ""),
     "heraldlb_bgp_unknown_events_total": ("lines of the BGP daemon that were not understood, by kind", "kind"),
+    **{
+        f"heraldlb_bgp_{kind}s_{way}_total": (f"BGP {kind.upper()} messages {way}, by peer", "peer")
+        for kind in ("open", "update", "keepalive", "notification")
+        for way in ("sent", "received")
+    },
     "heraldlb_bgp_daemon_starts_total": ("how often the BGP daemon was started", ""),
 }

@@ -66,7 +66,8 @@ class Gobgp:
         eventually(lambda: self._try("global") is not None, within=15, what="GoBGP's API", every=0.1)
 
     def count(self, family: str = "ipv4") -> int:
-        return len(self.table(family))
+        summary = json.loads(self._try("global", "rib", "summary", "-a", family) or "{}")
+        return int(summary.get("num_destination", 0))
 
     def table(self, family: str = "ipv4") -> dict[str, list[dict[str, Any]]]:
         return dict(json.loads(self._try("global", "rib", "-a", family) or "{}"))

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speaker.bgp.commands import Attributes
+from speaker.bgp.effects import Configure, Effect, Restart, Send
 from speaker.bgp.events import Answer, Reloaded, SessionChanged, SessionEvent
-from speaker.bgp.reconcile import WINDOW, Configure, Effect, Reconciler, Restart, Send
+from speaker.bgp.reconcile import WINDOW, Reconciler
 from speaker.bgp.sessions import Session
 from tests.unit.speaker.bgp.samples import session
 

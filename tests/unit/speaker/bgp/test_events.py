@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from speaker.bgp.events import Answer, Event, Reloaded, SessionChanged, SessionEvent, Unknown, event_of
+from speaker.bgp.events import Answer, Counted, Event, Reloaded, SessionChanged, SessionEvent, Unknown, event_of
 
 # As ExaBGP 5.0.15 wrote it, but for the host's name.
 DOWN = (
@@ -48,3 +48,12 @@ def test_a_reason_is_one_printable_line_of_bounded_length() -> None:
     assert isinstance(event, SessionChanged)
     assert event.reason.startswith("Cease by admin xxx")
     assert len(event.reason) == 300
+
+
+def test_counts_are_read_and_odd_ones_are_none() -> None:
+    line = '{"type": "session-counts", "peers": {"192.0.2.1": {"send-update": 3}}}'
+    assert event_of(line) == Counted({"192.0.2.1": {"send-update": 3}})
+    assert event_of('{"type": "session-counts", "peers": {"192.0.2.1": {"send-update": "x"}}}') == Unknown(
+        "session-counts"
+    )
+    assert event_of('{"type": "session-counts"}') == Unknown("session-counts")

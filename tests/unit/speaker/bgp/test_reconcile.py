@@ -4,8 +4,9 @@ import pytest
 
 from lb_controller.model.address import Family
 from speaker.bgp.commands import Attributes
-from speaker.bgp.events import Answer, Reloaded, SessionChanged, SessionEvent, Unknown
-from speaker.bgp.reconcile import ANSWER_TIME, WINDOW, Configure, Effect, Reconciler, Restart, Send
+from speaker.bgp.effects import Configure, Effect, Restart, Send
+from speaker.bgp.events import Answer, Counted, Reloaded, SessionChanged, SessionEvent, Unknown
+from speaker.bgp.reconcile import ANSWER_TIME, WINDOW, Reconciler
 from speaker.bgp.sessions import Session
 from tests.unit.speaker.bgp.samples import V4, V6, session
 
@@ -262,3 +263,16 @@ def test_a_path_that_bfd_lost_ends_the_session_that_is_up_and_no_other() -> None
     assert line.endswith("teardown 10")
     machine.heard(Answer(True), 0)
     assert machine.path_lost("nobody", 0) == []
+
+
+def test_the_daemon_is_asked_for_its_counts_only_when_it_has_nothing_else_to_answer() -> None:
+    machine = running(TOR)
+    assert machine.count(0) == [Send("session-counts")]
+    assert machine.count(0) == []
+    machine.heard(Counted({"192.0.2.1": {"send-update": 3}}), 0)
+    machine.heard(Answer(True), 0)
+    assert machine.settled
+    assert machine.counted == {"192.0.2.1": {"send-update": 3}}
+    machine.want((TOR,), {"tor": prefixes(1)}, {}, 0)
+    assert machine.count(0) == []
+    assert Reconciler().count(0) == []
