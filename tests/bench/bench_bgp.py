@@ -28,6 +28,7 @@ router bgp {NODE_ASN}
  no bgp default ipv4-unicast
 {chr(10).join(f" neighbor {address} remote-as external" for address in ADDRESSES.values())}
 {chr(10).join(f" neighbor {address} timers connect 1" for address in ADDRESSES.values())}
+{chr(10).join(f" neighbor {address} shutdown" for address in ADDRESSES.values())}
 """
 
 
@@ -106,8 +107,10 @@ class Bench:
     def yardstick(self) -> None:
         sender: Router = self.world.add_router("snd", SENDER_PART, SENDER_CONFIGURATION)
         for router in ALL:
-            self.redistribute(sender, f"neighbor {ADDRESSES[router]} activate")
-            time.sleep(6)
+            address = ADDRESSES[router]
+            self.redistribute(sender, f"neighbor {address} activate")
+            sender.configure(f"router bgp {NODE_ASN}", f"no neighbor {address} shutdown")
+            until(lambda: f'"{address}"' in _established(sender), f"the sender's session with {router}")  # noqa: B023
             for size in SIZES:
                 self.kernel_routes(sender, size)
                 began = time.monotonic()
@@ -118,7 +121,7 @@ class Bench:
                 )
                 self.redistribute(sender, "no redistribute kernel")
                 self.until_count(router, 0)
-            self.redistribute(sender, f"no neighbor {ADDRESSES[router]} activate")
+            sender.configure(f"router bgp {NODE_ASN}", f"neighbor {address} shutdown")
 
     def kernel_routes(self, sender: Router, size: int) -> None:
         batch = self.world.folder / f"routes-{size}"
@@ -129,6 +132,10 @@ class Bench:
 
     def redistribute(self, sender: Router, command: str) -> None:
         sender.configure(f"router bgp {NODE_ASN}", "address-family ipv4 unicast", command)
+
+
+def _established(sender: Router) -> str:
+    return sender.vtysh("show bgp summary established json")
 
 
 def _known(sender: Router) -> int:
