@@ -125,6 +125,8 @@ class Bench:
                 print(said, flush=True)
                 self.redistribute(sender, "no redistribute kernel")
                 self.until_count(router, 0)
+                self.world.space.ip("snd", "route", "flush", "type", "blackhole")
+                until(lambda: _known(sender) == 0, "no routes in the sender")
             sender.configure(f"router bgp {NODE_ASN}", f"neighbor {address} shutdown")
 
     def kernel_routes(self, sender: Router, size: int) -> None:
