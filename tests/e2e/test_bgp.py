@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from speaker.ipc.messages import BfdParameters, Parting, Peer, Route
+from tests.e2e.bgp_routers import documented
 from tests.e2e.bgp_world import (
     CONFIGURATION,
     NODE4,
@@ -432,27 +433,10 @@ def test_on_a_drained_node_even_peers_with_graceful_restart_lose_the_routes_at_o
         world.down()
 
 
-UNNUMBERED = f"""frr defaults datacenter
-hostname router
-router bgp {ROUTER_ASN}
- bgp router-id {ROUTER4}
- no bgp ebgp-requires-policy
- neighbor eth0 interface remote-as external
- neighbor eth0 timers 3 9
- neighbor eth0 timers connect 1
- address-family ipv4 unicast
-  neighbor eth0 activate
- exit-address-family
- address-family ipv6 unicast
-  neighbor eth0 activate
- exit-address-family
-"""
-
-
 def test_an_unnumbered_peer_is_found_by_its_advertisement_and_gets_both_families(tmp_path: Path) -> None:
     world = BgpWorld(tmp_path)
     try:
-        world.up(UNNUMBERED)
+        world.up(documented("frr", "frr", 1))
         world.start_announcer()
         world.start_supervisor()
         speaker = world.connect()
