@@ -110,8 +110,9 @@ class Bench:
     def _poll(self, hears: socket.socket, speaks: socket.socket) -> str:
         self.node.want(*self.wanted, session("poller", ROUTER4, transmit_interval=1000))
         found = []
-        poll = encode(Control(State.DOWN, 255, 0x77777777, poll=True))
-        hears.recv(256)  # the first word of the new session
+        poll = encode(Control(State.DOWN, 30, 0x77777777, poll=True))
+        while parse(hears.recv(256)).state is State.ADMIN_DOWN:
+            pass  # the last words of the session of the previous round
         for _ in range(POLLS):
             began = time.perf_counter()
             speaks.sendto(poll, (NODE, 3784))

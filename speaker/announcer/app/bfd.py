@@ -4,6 +4,7 @@ The last word of the supervisor stays in force while it is away, so that its res
 cannot be run is reported with the reason, and the others are not disturbed.
 """
 
+import asyncio
 import uuid
 from ipaddress import ip_address
 
@@ -40,6 +41,7 @@ class BfdService:
         self._instance = uuid.uuid4().hex
         self._paths: dict[str, Path] = {}  # by name
         self._refused: dict[str, str] = {}
+        self._reporting = False
         self._server = Server(settings.socket_dir / SOCKET, self._on_message, self._on_connect, self._on_bad_message)
 
     async def serve(self) -> None:
@@ -58,7 +60,7 @@ class BfdService:
                 self._refused[session.name] = why
                 log.error("bfd_session_refused", session=session.name, reason=why)
         self._driver.want(self._on_event, wanted)
-        self._server.send(self._state())
+        self._report_soon()
 
     def _accept(self, session: BfdSession, wanted: dict[Path, Wanted]) -> str:
         """Add it to what is wanted; returns why that cannot be, "" when it can."""
@@ -83,7 +85,17 @@ class BfdService:
                 diagnostic=int(status.diagnostic),
                 problem=status.problem,
             )
-            self._server.send(self._state())
+            self._report_soon()
+
+    def _report_soon(self) -> None:
+        """Once for all changes of this turn of the loop: a router that dies takes many sessions with it."""
+        if not self._reporting:
+            self._reporting = True
+            asyncio.get_running_loop().call_soon(self._report)
+
+    def _report(self) -> None:
+        self._reporting = False
+        self._server.send(self._state())
 
     def _on_connect(self, peer: Peer) -> None:
         peer.send(self._state())

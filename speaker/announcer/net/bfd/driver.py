@@ -45,6 +45,7 @@ from speaker.announcer.net.bfd.values import BfdEvent, Listener, LoopGap, Packet
 HEARTBEAT = 0.1  # seconds: a loop that slept longer than it asked for is noticed
 GAP = 0.05  # seconds of lateness that are told
 BATCH = 64  # packets read before other work has its turn
+LINGER = 3.0  # seconds
 ALL = 4096  # packets read after a gap: more than a socket holds
 
 
@@ -107,11 +108,11 @@ class BfdDriver:
 
     def _retire(self, running: Running, now: float) -> None:
         # BFD Control packets SHOULD be transmitted for at least a Detection Time after transitioning to AdminDown state
-        # in order to ensure that the remote system is aware of the state change.
+        # in order to ensure that the remote system is aware of the state change. These are three, one a second.
         running.leaving = True
         self._table.forget_path(running.path)
         self._step(running, Disable(), now)
-        self._loop.call_later(running.session.detection_time, self._end, running)
+        self._loop.call_later(LINGER if running.session.remote_discr else 0.0, self._end, running)
 
     def _end(self, running: Running) -> None:
         self._all.discard(running)
