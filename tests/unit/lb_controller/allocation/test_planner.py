@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lb_controller.allocation.changes import AllocationSettings, ServiceGone, Stranded
+from lb_controller.allocation.changes import AllocationSettings, ServiceChanged, ServiceGone, Stranded
 from lb_controller.allocation.effects import PatchStatus, effects
 from lb_controller.allocation.numbers import address_of
 from lb_controller.allocation.outcome import Assignment
@@ -314,6 +314,46 @@ def test_the_pool_says_whether_another_namespace_may_share(scope: SharingScope, 
     world = World(pool("p", "192.0.2.0/24", scope=scope))
     world.put(service("red/a", notes=KEY), service("sea/b", notes=KEY, ports=(81,)))
     assert world.addresses("sea/b") == [expected]
+
+
+def test_a_place_that_was_no_good_before_is_found_when_a_port_comes_free_there() -> None:
+    for freed in (gone("a"), ServiceChanged(service("a", notes=KEY, ports=(82,)))):
+        world = World(pool("p", "192.0.2.0/24"))
+        world.put(service("a", notes=KEY), service("b", notes=KEY, ports=(81,)), service("c", notes=KEY))
+        assert world.addresses("c") == ["192.0.2.1"]
+        world.take(freed)
+        world.put(service("d", notes=KEY))
+        assert world.addresses("d") == ["192.0.2.0"]
+
+
+def test_a_place_that_was_no_good_before_is_found_when_the_pool_lets_other_namespaces_in() -> None:
+    world = World(pool("p", "192.0.2.0/24"))
+    world.put(service("red/a", notes=KEY), service("sea/b", notes=KEY, ports=(81,)))
+    assert world.addresses("sea/b") == ["192.0.2.1"]
+    world.pools(pool("p", "192.0.2.0/24", scope=SharingScope.CLUSTER))
+    world.put(service("sea/c", notes=KEY, ports=(81, 82)))
+    assert world.addresses("sea/c") == ["192.0.2.0"]
+
+
+def test_a_place_that_was_no_good_before_is_found_when_it_lies_in_the_pool() -> None:
+    asks = {**KEY, "address-pool": "q"}
+    world = World(pool("p", "192.0.2.0/31"), pool("q", "192.0.2.2/31"))
+    world.put(service("a", notes=KEY), service("b", notes=asks, ports=(81,)))
+    assert world.addresses("b") == ["192.0.2.2"]
+    world.pools(pool("q", "192.0.2.0/30"))
+    world.put(service("c", notes=asks, ports=(81, 82)))
+    assert world.addresses("c") == ["192.0.2.0"]
+
+
+def test_a_place_that_was_no_good_before_is_found_when_the_foreign_host_is_silent() -> None:
+    world = World(pool("p", "192.0.2.0/24"))
+    world.put(service("a", notes={**KEY, "loadBalancerIPs": "192.0.2.0"}))
+    world.quarantine("192.0.2.0")
+    world.put(service("b", notes=KEY, ports=(81,)))
+    assert world.addresses("b") == ["192.0.2.1"]
+    world.quarantine()
+    world.put(service("c", notes=KEY, ports=(81,)))
+    assert world.addresses("c") == ["192.0.2.0"]
 
 
 def test_a_sharer_that_becomes_incompatible_moves_and_the_others_stay() -> None:
