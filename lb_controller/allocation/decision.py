@@ -130,7 +130,7 @@ class _Decision:
     # --- what is missing
 
     def _complete(self, kept: Numbers, good: Numbers) -> Numbers | Refusal:
-        """The missing family from the pool of what it has, which stays untouched; only who wants both may move."""
+        """The missing family from the pool of what it has, which stays untouched; only who asks for both may move."""
         demand, pool = self.demand, self.holdings.pools.pool_at(good[0])
         missing = [family for family in demand.families if family not in map(family_at, good)]
         self.tokens = NOTHING
@@ -140,8 +140,8 @@ class _Decision:
                 self.tokens = None
                 return demand.in_order((*good, *(number for number in found if number is not None)))
             self._wait(pool, missing, found)
-        if not demand.whole:
-            return kept
+        if not demand.whole or (len(kept) == len(demand.families) and not self.ledger.reassigns):
+            return kept  # a foreign host at one of its addresses is no reason to move the other
         return self._anew()
 
     # --- all

@@ -117,7 +117,7 @@ class Twin:
                 return self._sorted(fact, (*good, *added))
             if not missing:
                 return good
-            if not demand.whole:
+            if not demand.whole or (len(kept) == len(demand.families) and not self.reassign):
                 return kept
         return self._anew(fact)
 

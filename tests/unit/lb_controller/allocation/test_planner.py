@@ -650,3 +650,13 @@ def test_of_two_addresses_only_the_one_in_conflict_changes() -> None:
     world.put(service("a", ips=DUAL, policy=REQUIRE))
     world.quarantine("192.0.2.0")
     assert world.addresses("a") == ["192.0.2.1", "2001:db8::"]
+
+
+def test_the_address_beside_one_in_conflict_does_not_move_to_another_pool() -> None:
+    world = World(pool("p", "192.0.2.0/32", "2001:db8::/64"), pool("q", "198.51.100.0/24", "2001:db8:1::/64"))
+    world.put(service("a", ips=DUAL, policy=REQUIRE))
+    world.quarantine("192.0.2.0")
+    assert world.addresses("a") == ["192.0.2.0", "2001:db8::"]
+    assert world.of("a").reason is AssignedReason.ADDRESS_CONFLICT
+    world.pools(pool("p", "192.0.2.0/31", "2001:db8::/64"))
+    assert world.addresses("a") == ["192.0.2.1", "2001:db8::"]
