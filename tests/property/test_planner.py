@@ -1,6 +1,6 @@
 """Whatever happens in whatever order: the planner decides as its dumb twin, and keeps its promises.
 
-HERALDLB_EXAMPLES=5000 looks longer than the everyday run does.
+The everyday run looks at the same examples each time; HERALDLB_EXAMPLES=5000 looks at that many, others each time.
 """
 
 import os
@@ -330,7 +330,8 @@ class PlanningWithReassign(Planning):
 assert names.ANNOTATION_ASSIGNED_FROM_POOL.endswith("from-pool")
 
 _EXAMPLES = int(os.environ.get("HERALDLB_EXAMPLES", "60"))
+_SAME = "HERALDLB_EXAMPLES" not in os.environ
 TestPlanning = Planning.TestCase
-TestPlanning.settings = settings(max_examples=_EXAMPLES, stateful_step_count=25)
+TestPlanning.settings = settings(max_examples=_EXAMPLES, stateful_step_count=25, derandomize=_SAME)
 TestPlanningWithReassign = PlanningWithReassign.TestCase
-TestPlanningWithReassign.settings = settings(max_examples=_EXAMPLES // 2, stateful_step_count=25)
+TestPlanningWithReassign.settings = settings(max_examples=_EXAMPLES // 2, stateful_step_count=25, derandomize=_SAME)
