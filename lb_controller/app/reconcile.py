@@ -22,6 +22,7 @@ from lb_controller.app.configuration import Configuration
 from lb_controller.app.inputs import NAMESPACE, SERVICE, SOURCES, Sources, Value
 from lb_controller.app.observed import Key, Observed, Sighting
 from lb_controller.app.rules import Rules
+from lb_controller.app.turns import Turns
 from lb_controller.model import names
 from lb_controller.model.address import Address
 from lb_controller.model.cluster import Condition, Contest, Namespace, Service, ServiceKey
@@ -72,6 +73,7 @@ class Reconciler:
         self._touched: Backlog[ServiceKey] = Backlog(_LOOKS_AT_ONCE, hash)
         self.revision = 0
         self._left: dict[ServiceKey, Service] = {}
+        self._turns = Turns()
         self._namespaces_stale = False
         self._config = Config()
         self.objects_stale = False
@@ -117,6 +119,7 @@ class Reconciler:
         self._dirty.clear()
         self._touched.clear()
         self._left.clear()
+        self._turns = Turns()
         self.shadowed.clear()
         self._refresh_config(self.ledger)
         self._refresh_namespaces(self.ledger)
@@ -148,6 +151,8 @@ class Reconciler:
             self.shadowed.discard(key)
             if write is not None and self._stands_back(ledger, write):
                 self.shadowed.add(key)
+                write = None
+            if write is not None and self._waits_its_turn(ledger, write):
                 write = None
             if write is None:
                 work.quiet.append(key)
@@ -196,7 +201,9 @@ class Reconciler:
             return
         found = self.observed[SERVICE].get(key)
         self._touched.add([key])
-        if isinstance(found, Service) and self._rules.serves(found):
+        ours = isinstance(found, Service) and self._rules.serves(found)
+        self._touched.add(self._turns.show(key, found.ingress if isinstance(found, Service) and ours else ()))
+        if isinstance(found, Service) and ours:
             self._left.pop(key, None)
             if self.contest.over(found) and key in ledger.entries and not _holds(ledger.entries[key], found.ingress):
                 self._dirty.add(ledger.apply(ServiceGone(key)))  # what the rival gave it is what it holds
@@ -219,6 +226,16 @@ class Reconciler:
         self._namespaces_stale = False
         known = {space.name: space for space in self.observed[NAMESPACE].values() if isinstance(space, Namespace)}
         self._dirty.add(ledger.apply(NamespacesChanged(known)))
+
+    def _waits_its_turn(self, ledger: Ledger, write: ServiceWrite) -> bool:
+        """Whether an address that is new to the Service still stands in the status of another that must leave it."""
+        fresh = [address for address in write.patch.ingress if address not in write.service.ingress]
+
+        def may_keep(other: ServiceKey, address: Address) -> bool:
+            entry = ledger.entries.get(other)
+            return entry is not None and number_of(address) in entry.held
+
+        return bool(fresh) and self._turns.must_wait(write.service.key, fresh, may_keep)
 
     def _stands_back(self, ledger: Ledger, write: ServiceWrite) -> bool:
         """Whether the Service, or an address that it would get, is a rival's to give."""

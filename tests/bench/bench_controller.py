@@ -10,6 +10,7 @@ import ipaddress
 import os
 import signal
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -29,7 +30,9 @@ from lb_controller.model.cluster import Condition
 from lb_controller.model.names import KIND_IP_ADDRESS_POOL
 from tests.lab.lab import Lab
 
-SINGLES = 100
+SINGLES = 50
+YARDSTICK = 500
+MOST = int(os.environ.get("HERALD_BENCH_SERVICES", "10000"))  # 4,100 or more; fewer where time is short
 PORT = 9470
 PATH = f"{SERVICES.root}/namespaces/default/services"
 POOL = f"{custom(KIND_IP_ADDRESS_POOL).path}/bench"
@@ -137,7 +140,7 @@ class Bench:
 
     async def waiting(self, count: int, prefix: str) -> None:
         """A burst of Services that exist before the controller looks: it is frozen while they are made."""
-        before = await self.bare(min(count, 1000))
+        before = await self.bare(YARDSTICK)
         wanted = [f"{prefix}{number}" for number in range(count)]
         os.kill(self.pid, signal.SIGSTOP)
         await self.create(wanted)
@@ -148,7 +151,7 @@ class Bench:
         until_first = min(self.seen.assigned[name] for name in wanted) - begin
         rate = count / took
         await self.settle()
-        yardstick = (before + await self.bare(min(count, 1000))) / 2
+        yardstick = (before + await self.bare(YARDSTICK)) / 2
         words = f"burst of {count} waiting: {rate:.0f}/s, bare loop {yardstick:.0f}/s, ratio {rate / yardstick:.2f}"
         print(f"{words}; first {until_first:.2f} s after it was thawed")
 
@@ -197,7 +200,7 @@ class Bench:
         gone = next(name for name in self.seen.addresses if name.startswith("w5k"))
         before = dict(self.seen.changes)
         waits = []
-        for number in range(20):
+        for number in range(10):
             await self.api.delete(f"{PATH}/{gone}")
             begin = time.perf_counter()
             await self.api.post(PATH, body(f"swap{number}"))
@@ -207,7 +210,7 @@ class Bench:
         await asyncio.sleep(2)
         others = {name for name, count in self.seen.changes.items() if count != before.get(name)}
         others = {name for name in others if not name.startswith("swap")}
-        print(f"one deleted, one created, 20 times: {figures(waits)}, {len(others) - 1} other Services were written")
+        print(f"one deleted, one created, 10 times: {figures(waits)}, {len(others) - 1} other Services were written")
 
     async def edit_pool(self) -> None:
         """A pool that holds everything is edited while single Services come."""
@@ -263,10 +266,10 @@ async def inside(kubeconfig: str, pid: int) -> None:
         await bench.waiting(1000, "w1k-")
         await bench.singles(1000)
         await bench.arriving(1000, "a1k-")
-        await bench.waiting(5000, "w5k-")
-        await bench.arriving(3000, "a3k-")
+        await bench.waiting(MOST // 2, "w5k-")
+        await bench.arriving(MOST // 2 - 2000, "a3k-")
         print(memory(pid))
-        await bench.singles(10000)
+        await bench.singles(MOST)
         await bench.delete_and_create()
         await bench.edit_pool()
         written = await scrape('heraldlb_status_writes_total{kind="Service",result="written"}')
@@ -288,7 +291,7 @@ def outside() -> None:
         root = {"PYTHONPATH": str(Path(__file__).parents[2])}
         pid = lab.space.start("cp", command, lab.folder / "controller.log", root)
         load = [sys.executable, "-u", "-m", "tests.bench.bench_controller", str(lab.kubeconfig), str(pid)]
-        print(lab.run("cp", *load, timeout=1200), end="")
+        subprocess.run(lab.space.enter("cp", *load), check=True, timeout=1500)
     finally:
         lab.down()
 

@@ -58,7 +58,9 @@ class Observer:
     """Keeps every Service and finds broken promises: an address twice, a move that nobody asked for, an emptied one.
 
     They are made to Services that hold still: `restless` are those that asked for something else since they last got
-    an address; what becomes of them is theirs to bear (they may have to leave an address that they shared).
+    an address; what becomes of them is theirs to bear (they may have to leave an address that they shared). Where one
+    that is restless shares with one that holds still while no controller lives, the next cannot know who of them
+    changed (docs/explanation/why-addresses-never-move.md): a move away from a restless one is no broken promise.
     """
 
     tell: Callable[[str], None]
@@ -90,7 +92,8 @@ class Observer:
             self.restless.add(key)
         if before.has == seen.has:
             return
-        if before.has and key not in self.restless:
+        beside = {other for address in before.has for other in self.holders[address]}
+        if before.has and key not in self.restless and not (seen.has and beside & self.restless):
             word = "moved" if seen.has else "emptied"
             self.tell(f"{word}: {key} from {before.has} to {seen.has}, and always asked for {seen.asks}")
         self.restless.discard(key)

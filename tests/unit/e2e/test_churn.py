@@ -46,6 +46,12 @@ def test_a_move_is_found_unless_it_was_asked_for() -> None:
     assert told(service("a", "1"), service("a", "2", asks="2"), service("a", "3", asks="2")) == ["moved"]
 
 
+def test_a_move_away_from_one_that_changed_is_found_only_when_nobody_did() -> None:
+    one, other = service("a", "1", key="k"), service("b", "1", key="k", port=81)
+    assert told(one, other, service("b", "2", key="k", port=81)) == ["moved"]
+    assert told(one, other, service("a", "1"), service("b", "2", key="k", port=81)) == []
+
+
 def test_an_emptied_status_is_found_but_a_new_object_of_the_name_is_none() -> None:
     assert told(service("a", "1"), service("a")) == ["emptied"]
     assert told(service("a", "1"), service("a", uid="new")) == []
