@@ -168,9 +168,11 @@ class Bench:
         await self.settle()
 
     async def settle(self) -> None:
-        """Until Events and pool status are written: nothing moves for a second and a half."""
+        """Until Events and pool status are written: nothing moves for a second and a half; two minutes at most."""
         before = -1.0
-        while (now := cpu(self.pid)) - before > 0.05:
+        for _ in range(80):
+            if (now := cpu(self.pid)) - before <= 0.05:
+                return
             before = now
             await asyncio.sleep(1.5)
 
