@@ -71,6 +71,7 @@ class OmissionReason(StrEnum):
     SHARED_ADDRESS_ELSEWHERE = "SharedAddressElsewhere"
     NO_SESSION = "NoSession"
     BAD_ANNOTATION = "BadAnnotation"
+    ADDRESS_CONFLICT = "AddressConflict"
 
 
 @unique

@@ -8,6 +8,7 @@ only the difference.
 """
 
 import asyncio
+import time
 from collections import Counter
 
 from lb_controller.kube.client import Api
@@ -30,6 +31,7 @@ from speaker.decide.bgp import BgpDecider, BgpDecision
 from speaker.decide.decider import Changes, Decider
 from speaker.decide.layer2 import Announcement
 from speaker.decide.members import members
+from speaker.decide.newcomers import Newcomers
 from speaker.decide.silence import silent
 from speaker.ipc.messages import (
     AnyMessage,
@@ -73,6 +75,7 @@ class Brain:
         self._bgp_decider = BgpDecider(self.me, ignore_exclusion=settings.ignore_exclude_label)
         self._bgp: BgpDecision | None = None
         self._members: tuple[str, ...] = ()
+        self._new = Newcomers()
         folder = settings.socket_dir
         self._announcer = Client(
             folder / "announcer.sock", self._from_announcer, self._greet_announcer, self._announcer_lost
@@ -140,12 +143,13 @@ class Brain:
             log.info("first_picture", addresses=len(self._decider.announcements), members=len(self._members))
 
     def _settle_link(self, changes: Changes, *, first: bool) -> None:
+        self._new.changed(self._decider.announcements.keys(), time.monotonic(), first=first)
         found = members(self._decider.cluster.nodes, self.settings.member_labels)
         joined, self._members = found if found != self._members else None, found
         if first:
             self._announcer.send(self._link_snapshot())
         elif changes.changed or changes.removed or joined is not None:
-            changed = tuple(map(_link, changes.changed))
+            changed = tuple(map(self._link, changes.changed))
             self._announcer.send(LinkDelta(changed=changed, removed=tuple(map(str, changes.removed)), members=joined))
 
     def _settle_bgp(self) -> None:
@@ -192,6 +196,7 @@ class Brain:
             sessions=self.report.bgp.sessions,
             owned=self.report.owned,
             passwords=self._passwords.known,
+            quarantined=self.report.quarantined,
         )
 
     # --- the announcers
@@ -207,10 +212,19 @@ class Brain:
             peer.send(_snapshot(self._bgp))
 
     def _link_snapshot(self) -> LinkSnapshot:
-        announcements = tuple(map(_link, self._decider.announcements.values()))
+        announcements = tuple(map(self._link, self._decider.announcements.values()))
         node = self._decider.cluster.nodes.get(self.me)
         addresses = tuple(map(str, node.addresses)) if node is not None else ()
         return LinkSnapshot(node=self.me, members=self._members, announcements=announcements, node_addresses=addresses)
+
+    def _link(self, announcement: Announcement) -> LinkAnnouncement:
+        interfaces = announcement.interfaces
+        return LinkAnnouncement(
+            address=str(announcement.address),
+            candidates=announcement.candidates,
+            interfaces=None if interfaces is None else tuple(sorted(interfaces)),
+            fresh=self._new.fresh(announcement.address, time.monotonic()),
+        )
 
     def _from_announcer(self, message: AnyMessage) -> None:
         match message:
@@ -260,15 +274,6 @@ class Brain:
         if self._bgp is None and (names := self._passwords.open):
             return f"not read yet: Secret {', '.join(sorted(names))}"
         return None if self._bgp_client.connected else "the BGP supervisor does not answer on bgp.sock"
-
-
-def _link(announcement: Announcement) -> LinkAnnouncement:
-    interfaces = announcement.interfaces
-    return LinkAnnouncement(
-        address=str(announcement.address),
-        candidates=announcement.candidates,
-        interfaces=None if interfaces is None else tuple(sorted(interfaces)),
-    )
 
 
 def _snapshot(bgp: BgpDecision) -> BgpSnapshot:

@@ -28,6 +28,7 @@ class Report:
         self.link: LinkState | None = None
         self.bgp: BgpState | None = None
         self.owned: dict[str, tuple[str, ...]] = {}
+        self.quarantined: dict[str, str] = {}
         self.sessions: dict[str, bool] = {}
         self._silent: dict[Held, Omission] = {}
         self.holders: Callable[[Address], Iterable[Service]] = lambda _: ()
@@ -61,7 +62,7 @@ class Report:
             log.info("address_owned", **self._where(address), interfaces=list(message.owned[address]))
         for address in sorted(self.owned.keys() - message.owned.keys()):
             log.info("address_released", **self._where(address))
-        self.owned = message.owned
+        self.owned, self.quarantined = message.owned, message.quarantined
 
     def silent_now(self, silent: Mapping[Held, Omission]) -> None:
         """Log which addresses fell silent and why, and which are announced again; a flood is cut short."""

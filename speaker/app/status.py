@@ -7,7 +7,7 @@ again: 10,000 of them cost a few hundredths of a second.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lb_controller.kube.client import Api
 from lb_controller.kube.reflector import Reflector
@@ -42,6 +42,7 @@ class Facts:
     sessions: Iterable[SessionState]
     owned: Mapping[str, object]
     passwords: Mapping[str, str]
+    quarantined: Mapping[str, str] = field(default_factory=dict)
 
 
 class Status:
@@ -139,6 +140,7 @@ class Status:
             service,
             self._endpoints_of(service, picture),
             tuple((str(address) in picture.owned, picture.link.get(address)) for address in service.ingress),
+            tuple(picture.quarantined.get(str(address)) for address in service.ingress),
             tuple(picture.conflicts.get((service.key, address)) for address in service.ingress),
             tuple(picture.notes.get((service.key, address)) for address in service.ingress),
             tuple(picture.link_omissions.get(address, {}).get(service.key) for address in service.ingress),
@@ -170,6 +172,7 @@ class Status:
             me=self.me,
             nodes=good or set(cluster.nodes),
             owned=frozenset(facts.owned),
+            quarantined=facts.quarantined,
             link=facts.decider.announcements,
             link_omissions=facts.decider.omissions,
             reach=self._reach,

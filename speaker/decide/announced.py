@@ -37,7 +37,8 @@ class Verdict:
 class Picture:
     """What node `me` knows.
 
-    `owned`: addresses that it owns on the local link; `reach` None: there is no BGPAdvertisement; `conflicts`: what its
+    `owned`: addresses that it owns on the local link; `quarantined`: those that a foreign host has, with its hardware
+    address; `reach` None: there is no BGPAdvertisement; `conflicts`: what its
     own BGP decision leaves out, `notes`: what it announces otherwise than asked; `established`: node -> peers with an
     established session.
     """
@@ -45,6 +46,7 @@ class Picture:
     me: str
     nodes: Set[str]
     owned: Set[str] = frozenset()
+    quarantined: Mapping[str, str] = field(default_factory=dict)
     link: Mapping[Address, Announcement] = field(default_factory=dict)
     link_omissions: Mapping[Address, Mapping[ServiceKey, Omission]] = field(default_factory=dict)
     reach: Reach | None = None
@@ -86,7 +88,9 @@ def _writer(service: Service, link: list[_Said], bgp: list[_Said], picture: Pict
         announced = next((part for part in said if part.phrase), None)
         if announced is not None:
             return announced.writer
-    return next(iter(rank(service.ingress[0], picture.nodes)), "")
+    # Every candidate finds out for itself that another host has the address; the first of them says so.
+    conflict = next((part.writer for part in link if part.omission is not None and part.writer), "")
+    return conflict or next(iter(rank(service.ingress[0], picture.nodes)), "")
 
 
 def _link(service: Service, address: Address, picture: Picture) -> _Said:
@@ -95,6 +99,9 @@ def _link(service: Service, address: Address, picture: Picture) -> _Said:
         return _Said(omission=picture.link_omissions.get(address, {}).get(service.key))
     if str(address) in picture.owned:
         return _Said(f"on the local link by node {picture.me}", None, picture.me)
+    if (foreign := picture.quarantined.get(str(address))) is not None:
+        message = f"{address} is not announced on the local link: another host has it, with hardware address {foreign}"
+        return _Said(omission=Omission(OmissionReason.ADDRESS_CONFLICT, message), writer=announcement.candidates[0])
     return _Said(f"on the local link by node {_some(announcement.candidates, 'or')}")
 
 

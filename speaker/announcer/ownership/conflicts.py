@@ -119,8 +119,7 @@ class Conflicts:
         peer = self.core.roster.peers.get(event.member) if event.member is not None else None
         if peer is not None:
             self.suspicions.evidence(peer, two_way=True)
-            self.vacancies.veto(key)
-            if key in self.vacancies:
+            if self.vacancies.answered_by_member(key):
                 self.core.ask(peer)
         elif event.member is None:
             self.vacancies.answered(key, event.mac)

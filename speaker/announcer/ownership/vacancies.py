@@ -20,6 +20,7 @@ from speaker.announcer.ownership.peers import State
 from speaker.announcer.ownership.tenure import Tenure
 
 PROBES, PROBES_NEW = 2, 3
+ANSWERS = 5  # of members are waited for
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class Vacancy:
     witnessed: bool  # this node saw its owner die in this very moment
     not_before: float
     probes: int = 0  # sent
+    answers: int = 0  # of members that claim nothing
     foreign: bytes | None = None  # the hardware address of the host that has it
 
 
@@ -87,6 +89,19 @@ class Vacancies:
         vacancy = self._open.get(key)
         if vacancy is not None:
             self._wait(key, vacancy, self.core.now + self.core.timers.back_off)
+
+    def answered_by_member(self, key: Key) -> bool:
+        """A member answers, so it is asked what it claims; whether that may still change anything.
+
+        A member whose kernel answers for whatever the node has (kube-proxy with IPVS, without strictARP) answers for
+        ever and claims nothing.
+        """
+        vacancy = self._open.get(key)
+        if vacancy is None or vacancy.answers == ANSWERS:
+            return False
+        vacancy.answers += 1
+        self.veto(key)
+        return True
 
     def answered(self, key: Key, mac: bytes) -> None:
         """A foreign host answers. A new address is not taken from it; in a failover it is reported, nothing waits."""

@@ -10,6 +10,7 @@ from speaker.decide.announced import Picture, Verdict, verdict
 from speaker.decide.bgp import desired_bgp
 from speaker.decide.decider import Decider
 from speaker.decide.facts import Cluster
+from speaker.decide.ranking import rank
 from speaker.decide.reach import Reach
 
 NAMES = ("n1", "n2", "n3")
@@ -47,6 +48,7 @@ def ask(
     established: Mapping[str, frozenset[str]] = UP,
     endpoints: tuple[Endpoint, ...] = (Endpoint("n1"), Endpoint("n2")),
     known: Mapping[str, Node] | None = None,
+    quarantined: Mapping[str, str] | None = None,
 ) -> dict[str, Verdict]:
     """What each node writes, by node; those that write nothing are absent."""
     cluster = Cluster({KEY: found}, known or nodes(), {KEY: endpoints})
@@ -63,6 +65,7 @@ def ask(
             me=me,
             nodes=set(NAMES),
             owned=frozenset(map(str, found.ingress)) if owner == me else frozenset(),
+            quarantined=quarantined or {},
             link=decider.announcements,
             link_omissions=decider.omissions,
             reach=Reach(config, cluster, {}) if config.bgp_advertisements else None,
@@ -80,6 +83,14 @@ def test_the_owner_on_the_link_writes_and_nobody_else() -> None:
         assert ask(LINK, service(), owner) == {
             owner: Verdict("True", "Announced", f"192.0.2.1 is announced on the local link by node {owner}")
         }
+
+
+def test_an_address_that_another_host_has_is_told_by_its_first_candidate() -> None:
+    told = ask(LINK, service(), quarantined={"192.0.2.1": "02:00:00:00:00:01"})
+    [(writer, found)] = told.items()
+    assert writer == rank(service().ingress[0], NAMES)[0]
+    assert (found.status, found.reason) == ("False", "AddressConflict")
+    assert "02:00:00:00:00:01" in found.message
 
 
 def test_while_no_node_owns_the_address_nobody_writes() -> None:

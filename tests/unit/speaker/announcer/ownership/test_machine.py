@@ -9,6 +9,7 @@ from lb_controller.model.address import parse_address
 from speaker.announcer.ownership.agenda import NEVER, Agenda
 from speaker.announcer.ownership.events import (
     Announce,
+    Answered,
     Carrier,
     Effect,
     Event,
@@ -87,6 +88,18 @@ def test_an_address_of_others_is_not_owned() -> None:
     alone.step(UP, Announce(A, ("n2",)))
     alone.run(5)
     assert not alone.machine.owned
+
+
+def test_a_member_whose_kernel_answers_for_everything_does_not_hold_an_address_back_for_ever() -> None:
+    alone = Alone("n2")
+    alone.step(UP, Announce(A, ("n1",)))
+    end = alone.now + 12
+    while alone.now < end and not alone.machine.owned:
+        alone.now = alone.machine.deadline
+        if of(Probe, alone.step()):
+            alone.step(Answered(A, "n2"))
+    assert 5 < alone.now < 10
+    assert alone.machine.owned
 
 
 def test_only_the_chosen_interfaces_are_answered_on_and_the_last_one_gone_ends_it() -> None:
