@@ -185,7 +185,14 @@ class Checks:
 
     def finish(self) -> None:
         """I7: what a running node knows of another that it meets is what that one claims."""
-        world = self.world
+        for one, other in self.misunderstandings():
+            self._break("I7", f"{one} knows other claims of {other} than it has")
+        if self._doubles:
+            self.doubles += [self.world.now - since for since in self._doubles.values()]
+
+    def misunderstandings(self) -> list[tuple[str, str]]:
+        """Who knows other claims of whom than it has."""
+        world, found = self.world, []
         running = [node for node in world.nodes.values() if node.running and node.machine and not node.machine.silent]
         for node in running:
             for other in running:
@@ -194,9 +201,8 @@ class Checks:
                 assert node.machine is not None
                 assert other.machine is not None
                 if node.machine.known(other.name) != other.machine.known(other.name):
-                    self._break("I7", f"{node.name} knows other claims of {other.name} than it has")
-        if self._doubles:
-            self.doubles += [world.now - since for since in self._doubles.values()]
+                    found.append((node.name, other.name))
+        return found
 
     @property
     def longest_gap(self) -> float:

@@ -169,6 +169,9 @@ def run(family: str, seed: int) -> Outcome:
         while world.now < world.checks.last_fault + TAIL or world.pending_faults():
             world.run_for(0.5)
         world.run_for(2.0 * bool(setting.quality.loss) + 5.0 * setting.failback)
+        for _ in range(3 * bool(setting.quality.loss)):  # a HELLO, a question or its answer may be lost
+            if world.checks.misunderstandings():
+                world.run_for(2.0)
         world.checks.finish()
     except TooManyBroken:
         pass
