@@ -59,8 +59,10 @@ class Leavers:
         if found.metadata.uid != service.uid or found.spec.type == "LoadBalancer" or not self._may_write():
             return
         version = found.metadata.resource_version
-        body = service_status(
-            service.key.name, service.key.namespace, version, ingress=None, conditions=(), annotations={}
-        )
-        await self._api.apply(f"{path}/status", body, manager=names.FIELD_MANAGER_CONTROLLER)
+        # The speakers do not see it any more, so what they said of it is taken away under their name too.
+        for manager in (names.FIELD_MANAGER_SPEAKER, names.FIELD_MANAGER_CONTROLLER):
+            body = service_status(
+                service.key.name, service.key.namespace, version, ingress=None, conditions=(), annotations={}
+            )
+            version = _decode(await self._api.apply(f"{path}/status", body, manager=manager)).metadata.resource_version
         self._log.info("service_released", service=str(service.key), uid=service.uid)

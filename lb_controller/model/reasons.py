@@ -64,6 +64,7 @@ class OmissionReason(StrEnum):
     NODE_EXCLUDED = "NodeExcluded"
     NODE_NETWORK_UNAVAILABLE = "NodeNetworkUnavailable"
     NODE_NOT_READY = "NodeNotReady"
+    NODE_CANNOT_FORWARD = "NodeCannotForward"
     NOT_OWNER = "NotOwner"
     NO_PEER = "NoPeer"
     CONFLICTING_ADVERTISEMENTS = "ConflictingAdvertisements"

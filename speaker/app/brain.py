@@ -21,6 +21,7 @@ from lb_controller.runtime.logging import logger
 from lb_controller.runtime.metrics import registry
 from lb_controller.runtime.settings import Coexistence
 from lb_controller.runtime.tasks import LoopLag, Tasks
+from speaker.app.forwarding import CANNOT_FORWARD, ForwardingWatch
 from speaker.app.inputs import Inputs
 from speaker.app.preflight import Asked, Preflight
 from speaker.app.report import Report
@@ -71,6 +72,8 @@ class Brain:
         )
         self.status = Status(api, self.me, self._facts)
         self._passwords = Passwords(api, settings.namespace, self._wake.set)
+        self._forwarding = ForwardingWatch(settings.kube_proxy_health, settings.forwarding_wait, self._wake.set)
+        self._unwilling: tuple[str, ...] = ()
         self._settled = False
         self._bgp_decider = BgpDecider(self.me, ignore_exclusion=settings.ignore_exclude_label)
         self._bgp: BgpDecision | None = None
@@ -102,6 +105,7 @@ class Brain:
         tasks.start("settle", self._settle_for_ever())
         tasks.start("loop_lag", self.lag.run())
         tasks.start("preflight", self.preflight.run())
+        tasks.start("forwarding", self._forwarding.run(), may_end=True)
         self.status.start(tasks)
 
     def _serves(self, service: Service) -> bool:
@@ -125,7 +129,7 @@ class Brain:
             await self._wake.wait()
             await asyncio.sleep(SETTLE_SECONDS)
             self._wake.clear()
-            if self._inputs_ready() is None:
+            if self._inputs_ready() is None and not self._forwarding.undecided:
                 self._settle()
 
     def _settle(self) -> None:
@@ -146,15 +150,20 @@ class Brain:
         self._new.changed(self._decider.announcements.keys(), time.monotonic(), first=first)
         found = members(self._decider.cluster.nodes, self.settings.member_labels)
         joined, self._members = found if found != self._members else None, found
+        before, self._unwilling = self._unwilling, (CANNOT_FORWARD,) if self._forwarding.obstacle else ()
+        unwilling = self._unwilling if self._unwilling != before else None
         if first:
             self._announcer.send(self._link_snapshot())
-        elif changes.changed or changes.removed or joined is not None:
-            changed = tuple(map(self._link, changes.changed))
-            self._announcer.send(LinkDelta(changed=changed, removed=tuple(map(str, changes.removed)), members=joined))
+        elif changes.changed or changes.removed or joined is not None or unwilling is not None:
+            changed, removed = tuple(map(self._link, changes.changed)), tuple(map(str, changes.removed))
+            delta = LinkDelta(changed=changed, removed=removed, members=joined, unwilling=unwilling)
+            self._announcer.send(delta)
 
     def _settle_bgp(self) -> None:
         before = self._bgp
-        self._bgp = bgp = self._bgp_decider.decide(self.inputs.config, self._decider.cluster, self._passwords.known)
+        cluster, passwords = self._decider.cluster, self._passwords.known
+        stuck = self._forwarding.obstacle is not None
+        self._bgp = bgp = self._bgp_decider.decide(self.inputs.config, cluster, passwords, cannot_forward=stuck)
         if before is None or _snapshot(bgp) != _snapshot(before):
             self._bgp_client.send(_snapshot(bgp))
         if before is None or bgp.refused_peers != before.refused_peers:
@@ -215,7 +224,13 @@ class Brain:
         announcements = tuple(map(self._link, self._decider.announcements.values()))
         node = self._decider.cluster.nodes.get(self.me)
         addresses = tuple(map(str, node.addresses)) if node is not None else ()
-        return LinkSnapshot(node=self.me, members=self._members, announcements=announcements, node_addresses=addresses)
+        return LinkSnapshot(
+            node=self.me,
+            members=self._members,
+            announcements=announcements,
+            node_addresses=addresses,
+            unwilling=self._unwilling,
+        )
 
     def _link(self, announcement: Announcement) -> LinkAnnouncement:
         interfaces = announcement.interfaces

@@ -8,19 +8,24 @@ import aiohttp
 from lb_controller.runtime.logging import logger
 from speaker.decide.forwarding import Answer, Forwarding
 
+CANNOT_FORWARD = "cannot_forward"  # a reason of LinkSnapshot.unwilling
 ASK_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
 log = logger()
 
 
 class ForwardingWatch:
-    """Follows one health endpoint; `on_change` is called when `obstacle` changed. An empty `url` means no obstacle."""
+    """Follows one health endpoint; `on_change` is called when the verdict changed. An empty `url`: there is none.
+
+    `undecided`: nothing should be decided about announcements yet; `obstacle`: why this node should draw no traffic.
+    """
 
     def __init__(self, url: str, wait: float, on_change: Callable[[], None]) -> None:
         self._url, self._on_change = url, on_change
         self._now = asyncio.get_running_loop().time
         self._forwarding = Forwarding(wait, self._now())
-        self.obstacle = self._forwarding.obstacle(self._now()) if url else None
+        self.undecided = bool(url)
+        self.obstacle: str | None = None
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -41,12 +46,12 @@ class ForwardingWatch:
             return Answer.SILENT
 
     def _compare(self) -> None:
-        obstacle = self._forwarding.obstacle(self._now())
-        if obstacle == self.obstacle:
+        now, before = self._now(), (self.undecided, self.obstacle)
+        self.undecided, self.obstacle = self._forwarding.undecided(now), self._forwarding.obstacle(now)
+        if before == (self.undecided, self.obstacle):
             return
-        self.obstacle = obstacle
-        if obstacle is None:
+        if self.obstacle is not None:
+            log.warning("node_cannot_forward", why=self.obstacle)
+        elif not self.undecided:
             log.info("node_can_forward")
-        else:
-            log.warning("node_cannot_forward", why=obstacle)
         self._on_change()

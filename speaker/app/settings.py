@@ -35,6 +35,13 @@ class SpeakerSettings:
     member_labels: tuple[str, ...] = setting(
         (), help="labels, each key=value, of the nodes that run an announcer, comma-separated; none: every node does"
     )
+    kube_proxy_health: str = setting(
+        "http://127.0.0.1:10256/healthz",
+        help="kube-proxy's health page; a node whose kube-proxy is not healthy draws no traffic; empty asks nobody",
+    )
+    forwarding_wait: float = setting(
+        10.0, help="seconds that a starting speaker waits for kube-proxy before it takes it for absent", minimum=0
+    )
     metrics_host: str = setting("0.0.0.0", help="address of /metrics, /healthz and /readyz")
     metrics_port: int = setting(9471, help="port of the same; 0 serves nothing", minimum=0, maximum=65535)
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")

@@ -60,6 +60,10 @@ def desired_bgp(
     return BgpDecider(me, ignore_exclusion=ignore_exclusion).decide(config, cluster, passwords)
 
 
+# The session is there, so that the routes can be demoted before they go.
+_PARTING = {OmissionReason.NODE_EXCLUDED, OmissionReason.NODE_CANNOT_FORWARD}
+
+
 class BgpDecider:
     """The decision of node `me`, kept up to date. Without any BGPAdvertisement nothing is omitted."""
 
@@ -69,20 +73,24 @@ class BgpDecider:
         self._sessions = NodePeers((), {}, {})
         self._table: _Table | None = None
 
-    def decide(self, config: Config, cluster: Cluster, passwords: Mapping[str, str]) -> BgpDecision:
+    def decide(
+        self, config: Config, cluster: Cluster, passwords: Mapping[str, str], *, cannot_forward: bool = False
+    ) -> BgpDecision:
         """What holds now. `cluster` may be a live view: what was seen last is remembered here."""
         node = cluster.nodes.get(self.me)
         if node is None:
             self._ground, self._table = None, None
             return BgpDecision()
-        ground = (config, node, dict(passwords))
+        ground = (config, node, dict(passwords), cannot_forward)
         if ground != self._ground:
             self._ground = ground
             self._sessions = peers_of(config, node, passwords)
             offers = Offers(config, node, self._sessions.peers)
             obstacle = node_obstacle(node, ignore_exclusion=self.ignore_exclusion)
+            if obstacle is None and cannot_forward:
+                obstacle = OmissionReason.NODE_CANNOT_FORWARD
             parting = Parting.DEMOTED if node.unschedulable else Parting.STAYS
-            if obstacle is OmissionReason.NODE_EXCLUDED:
+            if obstacle in _PARTING:
                 parting = Parting.LEAVES
             self._table = _Table(offers, parting, obstacle) if config.bgp_advertisements else None
         peers, refused, notes = self._sessions.peers, self._sessions.refused, self._sessions.notes
@@ -95,10 +103,11 @@ class BgpDecider:
             omissions = table.omissions()
             told = {held: note for held, note in table.notes.items() if held not in omissions}
             return BgpDecision(peers, table.all_routes(), omissions, refused, notes, for_good, told)
-        message = f"node {self.me} {OBSTACLES[table.obstacle]}, so it announces nothing"
+        why = OBSTACLES.get(table.obstacle, "cannot carry traffic on, as its kube-proxy says")
+        message = f"node {self.me} {why}, so it announces nothing"
         omission = Omission(table.obstacle, message)
         omitted = {(key, address): omission for key, service in cluster.services.items() for address in service.ingress}
-        routes = table.all_routes() if table.obstacle is OmissionReason.NODE_EXCLUDED else ()
+        routes = table.all_routes() if table.obstacle in _PARTING else ()
         return BgpDecision(peers, routes, omitted, refused, notes, for_good)
 
 

@@ -27,21 +27,24 @@ class LinkAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="link-anno
 class LinkSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag="link-snapshot"):
     """All announcements; everything else is withdrawn. `members`: every node that runs an announcer on this link.
 
-    `node_addresses`: the node's own addresses; they tell the link where the members meet.
+    `node_addresses`: the node's own addresses; they tell the link where the members meet. `unwilling`: why this node
+    should own nothing now (ownership.events.Unwilling).
     """
 
     node: str
     members: tuple[str, ...]
     announcements: tuple[LinkAnnouncement, ...]
     node_addresses: tuple[str, ...] = ()
+    unwilling: tuple[str, ...] = ()
 
 
 class LinkDelta(msgspec.Struct, frozen=True, kw_only=True, tag="link-delta"):
-    """Announcements that are new or changed, and addresses no longer announced. `members` None: unchanged."""
+    """Announcements that are new or changed, and addresses no longer announced. None: unchanged."""
 
     changed: tuple[LinkAnnouncement, ...] = ()
     removed: tuple[str, ...] = ()
     members: tuple[str, ...] | None = None
+    unwilling: tuple[str, ...] | None = None
 
 
 # --- announcer -> speaker

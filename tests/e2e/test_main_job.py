@@ -142,7 +142,6 @@ def test_events_and_conditions_tell_why_a_service_has_no_address(world: World) -
     eventually(lambda: condition().get("status") == "False", within=10, what="the condition")
     assert condition()["reason"] == "AddressOutsidePools"
     assert "203.0.113.7" in condition()["message"]
-    events = json.loads(
-        world.lab.kubectl("get", "events", "-o", "json", f"--field-selector=involvedObject.name={name}")
-    )
+    fields = f"involvedObject.name={name},source=heraldlb-controller"
+    events = json.loads(world.lab.kubectl("get", "events", "-o", "json", f"--field-selector={fields}"))
     assert [event["reason"] for event in events["items"]] == ["AddressOutsidePools"]

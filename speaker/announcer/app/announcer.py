@@ -17,7 +17,16 @@ from speaker.announcer.net.driver import Driver
 from speaker.announcer.net.interfaces import Interfaces
 from speaker.announcer.net.packet_socket import require_permission
 from speaker.announcer.net.routers import RouterAdvertisements
-from speaker.announcer.ownership.events import Announce, Detected, Effect, Event, Leave, Withdraw
+from speaker.announcer.ownership.events import (
+    Announce,
+    Decline,
+    Detected,
+    Effect,
+    Event,
+    Leave,
+    Unwilling,
+    Withdraw,
+)
 from speaker.ipc.messages import AnyMessage, Counters, LinkAnnouncement, LinkDelta, LinkSnapshot, LinkState
 from speaker.ipc.stream import Peer, Server
 
@@ -96,7 +105,8 @@ class Announcer:
 
     def _snapshot(self, message: LinkSnapshot) -> None:
         gone = self._said.keys() - {entry.address for entry in message.announcements}
-        events = [*_withdrawals(gone), *map(_event, message.announcements)]  # ValueError before anything is changed
+        # ValueError before anything is changed
+        events = [_decline(message.unwilling), *_withdrawals(gone), *map(_event, message.announcements)]
         own = frozenset(map(ip_address, message.node_addresses))
         driver = self._driver_of(message.node)
         driver.own_addresses = own
@@ -109,6 +119,8 @@ class Announcer:
         if self._driver is None:
             return  # a delta without the snapshot before it: the speaker sends one with every connection
         events = [*_withdrawals(message.removed), *map(_event, message.changed)]
+        if message.unwilling is not None:
+            events.append(_decline(message.unwilling))
         self._members = self._members if message.members is None else message.members
         for address in message.removed:
             self._said.pop(address, None)
@@ -214,6 +226,10 @@ class Announcer:
 def _event(entry: LinkAnnouncement) -> Announce:
     interfaces = None if entry.interfaces is None else frozenset(entry.interfaces)
     return Announce(ip_address(entry.address), entry.candidates, interfaces, entry.fresh)
+
+
+def _decline(reasons: Iterable[str]) -> Decline:
+    return Decline(frozenset(map(Unwilling, reasons)))
 
 
 def _withdrawals(addresses: Iterable[str]) -> list[Event]:

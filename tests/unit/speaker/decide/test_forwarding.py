@@ -14,16 +14,26 @@ def after(*answers: tuple[float, Answer], at: float, wait: float = 5.0) -> str |
     return forwarding.obstacle(at)
 
 
-def test_a_node_that_was_never_asked_waits() -> None:
-    assert after(at=0.0) == "waits for its kube-proxy"
+def undecided(*answers: tuple[float, Answer], at: float) -> bool:
+    forwarding = Forwarding(5.0, 0.0)
+    for now, answer in answers:
+        forwarding.note(answer, now)
+    return forwarding.undecided(at)
 
 
-def test_the_first_healthy_answer_ends_the_wait() -> None:
+def test_a_node_that_was_never_asked_is_undecided_and_has_no_obstacle() -> None:
+    assert undecided(at=0.0)
+    assert after(at=0.0) is None
+
+
+def test_the_first_healthy_answer_decides() -> None:
+    assert not undecided((0.5, S), (1.5, H), at=1.5)
     assert after((0.5, S), (1.5, H), at=1.5) is None
 
 
 def test_without_any_kube_proxy_the_wait_ends_by_itself() -> None:
-    assert after((1.0, S), (4.0, S), at=4.9) == "waits for its kube-proxy"
+    assert undecided((1.0, S), (4.0, S), at=4.9)
+    assert not undecided((1.0, S), (4.0, S), at=5.0)
     assert after((1.0, S), (4.0, S), at=5.0) is None
 
 
