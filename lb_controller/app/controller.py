@@ -123,10 +123,10 @@ class Controller:
             await asyncio.sleep(0)
 
     async def tick(self) -> None:
-        """Put a Tick each second, until cancelled."""
+        """Put a Tick now and each second, until cancelled."""
         while True:
-            await asyncio.sleep(_TICK_SECONDS)
             self.put(Tick())
+            await asyncio.sleep(_TICK_SECONDS)
 
     # --- news
 
@@ -154,6 +154,7 @@ class Controller:
                 self._take_report(outlets, message)
             case Tick():
                 self._pace.forget_idle(time.monotonic())
+                self.reconciler.tick(time.monotonic())
                 self._write_objects(outlets)
                 self._show()
 
@@ -279,8 +280,7 @@ class Controller:
         now, clock = rfc3339(), time.monotonic()
         for write in work.writes:
             id_ = (SERVICE, write.service.key)
-            wait = self._pace.wait(id_, clock)
-            if wait:
+            if wait := self._pace.wait(id_, clock):
                 self._later(wait, Again((id_,)))
             else:
                 outlets.writer.submit(service_job(id_, write, now))

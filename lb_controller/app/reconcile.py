@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lb_controller.allocation.changes import ConfigChanged, NamespacesChanged, ServiceChanged, ServiceGone
+from lb_controller.allocation.changes import (
+    ConfigChanged,
+    NamespacesChanged,
+    QuarantineChanged,
+    ServiceChanged,
+    ServiceGone,
+)
 from lb_controller.allocation.effects import EmitEvent, PatchStatus, effects, release
 from lb_controller.allocation.ledger import Entry, Ledger
 from lb_controller.allocation.numbers import number_of
@@ -21,6 +27,7 @@ from lb_controller.app.backlog import Backlog
 from lb_controller.app.configuration import Configuration
 from lb_controller.app.inputs import NAMESPACE, SERVICE, SOURCES, Sources, Value
 from lb_controller.app.observed import Key, Observed, Sighting
+from lb_controller.app.quarantine import Quarantine
 from lb_controller.app.rules import Rules
 from lb_controller.app.turns import Turns
 from lb_controller.model import names
@@ -79,8 +86,17 @@ class Reconciler:
         self.objects_stale = False
         self.contest = Contest()
         self.shadowed: set[ServiceKey] = set()
+        self._quarantine = Quarantine()
+        self._quarantine_stale = False
+        self._now = 0.0
 
     # --- news
+
+    def tick(self, now: float) -> None:
+        """A second has passed; `now` in seconds, monotonic."""
+        self._now = now
+        entries = self.ledger.entries.values() if self.ledger is not None else ()
+        self._quarantine_stale |= self._quarantine.expire(now, (entry.service for entry in entries))
 
     def see(self, source: str, sighting: Sighting[Value]) -> None:
         """There is this object."""
@@ -122,7 +138,8 @@ class Reconciler:
         self._turns = Turns()
         self.shadowed.clear()
         self._refresh_config(self.ledger)
-        self._refresh_namespaces(self.ledger)
+        self._namespaces_stale = self._quarantine_stale = True
+        self._refresh_facts(self.ledger)
         self._note(SERVICE, list(self.observed[SERVICE].objects))
 
     def rest(self) -> None:
@@ -138,8 +155,7 @@ class Reconciler:
         if ledger is None:
             return work
         self._refresh_config(ledger)
-        if self._namespaces_stale:
-            self._refresh_namespaces(ledger)
+        self._refresh_facts(ledger)
         decided = plan(ledger, self._dirty.take()).keys()
         # Who waits for its decision is looked at then: what was decided before may be out of date.
         touched = decided | {key for key in self._touched.take() if key not in self._dirty}
@@ -205,6 +221,7 @@ class Reconciler:
         self._touched.add(self._turns.show(key, found.ingress if isinstance(found, Service) and ours else ()))
         if isinstance(found, Service) and ours:
             self._left.pop(key, None)
+            self._quarantine_stale |= self._quarantine.note(found, self._now)
             if self.contest.over(found) and key in ledger.entries and not _holds(ledger.entries[key], found.ingress):
                 self._dirty.add(ledger.apply(ServiceGone(key)))  # what the rival gave it is what it holds
             self._dirty.add(ledger.apply(ServiceChanged(found)))
@@ -222,10 +239,13 @@ class Reconciler:
             self._config = config
             self._dirty.add(ledger.apply(ConfigChanged(config)))
 
-    def _refresh_namespaces(self, ledger: Ledger) -> None:
-        self._namespaces_stale = False
-        known = {space.name: space for space in self.observed[NAMESPACE].values() if isinstance(space, Namespace)}
-        self._dirty.add(ledger.apply(NamespacesChanged(known)))
+    def _refresh_facts(self, ledger: Ledger) -> None:
+        if self._namespaces_stale:
+            known = {space.name: space for space in self.observed[NAMESPACE].values() if isinstance(space, Namespace)}
+            self._dirty.add(ledger.apply(NamespacesChanged(known)))
+        if self._quarantine_stale:
+            self._dirty.add(ledger.apply(QuarantineChanged(self._quarantine.addresses)))
+        self._namespaces_stale = self._quarantine_stale = False
 
     def _waits_its_turn(self, ledger: Ledger, write: ServiceWrite) -> bool:
         """Whether an address that is new to the Service still stands in the status of another that must leave it."""
@@ -267,19 +287,10 @@ class Reconciler:
         condition = rules.accepted(raw, self.configuration.problems(raw))
         fields = filled.get(raw.name, {}) if raw.kind == names.KIND_IP_ADDRESS_POOL else {}
         told = rules.told(raw, condition.type)
-        if told is not None and _same(told, condition) and rules.status_fields(raw, pools.FIELDS) == fields:
+        if told is not None and rules.same(told, condition) and rules.status_fields(raw, pools.FIELDS) == fields:
             return None
         return ObjectWrite(raw, condition, fields, told)
 
 
 def _holds(entry: Entry, addresses: Iterable[Address]) -> bool:
     return {number_of(address) for address in addresses} == set(entry.held)
-
-
-def _same(told: Condition, wanted: Condition) -> bool:
-    return (told.status, told.reason, told.message, told.observed_generation) == (
-        wanted.status,
-        wanted.reason,
-        wanted.message,
-        wanted.observed_generation,
-    )

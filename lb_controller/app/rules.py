@@ -89,3 +89,13 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def same(told: Condition, wanted: Condition) -> bool:
+    """Whether a condition says already what is wanted; the time of its transition does not count."""
+    return (told.status, told.reason, told.message, told.observed_generation) == (
+        wanted.status,
+        wanted.reason,
+        wanted.message,
+        wanted.observed_generation,
+    )

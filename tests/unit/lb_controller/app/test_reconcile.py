@@ -205,3 +205,26 @@ def test_a_write_carries_version_addresses_condition_and_one_event() -> None:
     assert job.body["status"]["conditions"][0]["lastTransitionTime"] == "2026-01-02T00:00:00Z"
     [event] = job.events
     assert (event.type, event.reason, event.about.uid) == ("Normal", "Assigned", "uid-web")
+
+
+def in_conflict(body: Body, ip: str) -> Body:
+    """The Service after a speaker found that a foreign host has its address."""
+    message = f"{ip} is not announced on the local link: another host has it, with hardware address 02:00:00:00:00:01"
+    told = {"type": "heraldlb.io/Announced", "status": "False", "reason": "AddressConflict", "message": message}
+    body["status"]["conditions"].append({**told, "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    body["metadata"]["resourceVersion"] = "60"
+    return body
+
+
+def test_a_service_whose_address_a_foreign_host_has_gets_the_next_and_nobody_else_gets_that_one() -> None:
+    reconciler = begun(services=[service("web", 1, ip="192.0.2.0")], pools=[pool("p", 2, "192.0.2.0/30")])
+    assert reconciler.work().writes == []
+    see(reconciler, in_conflict(service("web", 1, ip="192.0.2.0"), "192.0.2.0"))
+    see(reconciler, service("late", 61))
+    assert wanted(reconciler.work().writes) == {"web": ["192.0.2.1"], "late": ["192.0.2.2"]}
+
+
+def test_a_new_leader_heeds_what_the_conditions_say() -> None:
+    held = in_conflict(service("web", 1, ip="192.0.2.0"), "192.0.2.0")
+    reconciler = begun(services=[held, service("late", 3)], pools=[pool("p", 2, "192.0.2.0/30")])
+    assert wanted(reconciler.work().writes) == {"web": ["192.0.2.1"], "late": ["192.0.2.2"]}
