@@ -12,7 +12,7 @@ LAB := $(BIN)/python -m tests.lab
 PYTEST := $(BIN)/pytest
 CODE := lb_controller speaker tests
 
-.PHONY: help setup lock docs html crds format check fast test e2e demo lab-up lab-down bench simulate image clean
+.PHONY: help setup lock docs html crds format check fast test e2e demo lab-up lab-down bench simulate soak image clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ SEEDS ?= 2000
 FIRST ?= 1
 simulate: setup ## layer 2 in simulation: SEEDS random worlds with random faults, beginning with seed FIRST
 	$(BIN)/python -m tests.property.simulation --seeds $(SEEDS) --first $(FIRST)
+
+soak: setup ## what takes hours: 100,000 worlds of layer 2, 50 kills of the controller during churn (root)
+	$(BIN)/python -m tests.property.simulation --seeds 100000 --first $(FIRST)
+	HERALD_SOAK_KILLS=50 $(PYTEST) -m e2e tests/e2e/test_controller_faults.py
 
 e2e: setup ## tests on a real Kubernetes in network namespaces (root)
 	$(PYTEST) -m e2e tests/e2e

@@ -159,8 +159,9 @@ def test_ours_is_the_shadow_of_a_running_metallb_and_takes_over_when_it_is_gone(
     processes.start()
     mine = cluster_api.service("mine")
     mine["spec"]["loadBalancerClass"] = "heraldlb.io/heraldlb"
-    cluster_api.apply([mine, cluster_api.service("given"), cluster_api.service("pending")])
-    cluster_api.address("mine")
+    cluster_api.apply([mine])
+    assert cluster_api.address("mine") == "10.89.4.0"
+    cluster_api.apply([cluster_api.service("given"), cluster_api.service("pending")])
     eventually(lambda: processes.metric("heraldlb_shadowed_services") == 2, within=5, what="it counts what it leaves")
     assert processes.metric("heraldlb_rivals") == 1
     eventually(
