@@ -185,7 +185,7 @@ class Demo:
         begin = time.monotonic()
         self.lab.cut_link(owner)
         try:
-            with self.waiting("Kubernetes has to notice that the node is away"):
+            with self.waiting("the other announcers have to notice that the node is away"):
                 eventually(
                     lambda: self.arp_owners(address) not in (set(), {owner}), within=60, what=f"{address} elsewhere"
                 )
