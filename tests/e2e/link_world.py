@@ -100,7 +100,11 @@ class SpeakerEnd:
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.connect(str(path))
+        try:
+            self.socket.connect(str(path))
+        except OSError:
+            self.socket.close()
+            raise
         self.state = LinkState(owned={})
         self.states = 0
         self.counters = Counters(values={})

@@ -55,6 +55,8 @@ class Member:
 
     def connect(self) -> None:
         path = self.sockets / "announcer.sock"
+        if self.speaker is not None:
+            self.speaker.close()  # that of the process before
         eventually(path.exists, within=30, what="the announcer's socket", every=0.02)
 
         def connected() -> bool:

@@ -116,6 +116,7 @@ class Speaker:
             f"--socket-dir={self.folder}",
             f"--kubeconfig={self.lab.kubeconfig}",
             "--metrics-host=127.0.0.1",
+            "--kube-proxy-health=",  # there is none
             *arguments,
         ]
         self.lab.space.start("cp", [sys.executable, *words], self.log, {"PYTHONPATH": str(ROOT)})

@@ -73,7 +73,9 @@ def speaker(clean: Facts, ear: Ear, stopped: Speaker) -> Speaker:
 
 def test_an_empty_cluster_is_told_too(speaker: Speaker, ear: Ear) -> None:
     [snapshot] = ear.snapshots
-    assert snapshot == LinkSnapshot(node="n1", members=("n1", "n2", "n3"), announcements=())
+    assert snapshot == LinkSnapshot(
+        node="n1", members=("n1", "n2", "n3"), announcements=(), node_addresses=("192.168.77.11",)
+    )
     assert (ear.routes[0].peers, ear.routes[0].routes) == ((), ())
     assert speaker.page("readyz") == "ok\n"
 
@@ -160,7 +162,7 @@ def test_nothing_is_said_before_everything_was_listed(api: Lab, clean: Facts, ea
         stopped.start()
         eventually(lambda: ear.connections == 2, within=15, what="the speaker connects")
         eventually(lambda: "not listed yet" in stopped.page("readyz"), within=5, what="it is not ready")
-        eventually(lambda: stopped.events().count("watch_failing") == 10, within=10, what="it asked for each resource")
+        eventually(lambda: stopped.events().count("watch_failing") >= 10, within=10, what="it asked for each resource")
         assert ear.said == []
     finally:
         api.start_api_server()
@@ -176,7 +178,7 @@ def test_while_the_api_server_is_away_nothing_is_withdrawn_and_afterwards_change
     ear.forget()
     api.stop_api_server()
     try:
-        eventually(lambda: speaker.events().count("watch_failing") == 10, within=30, what="it misses the API server")
+        eventually(lambda: speaker.events().count("watch_failing") >= 10, within=30, what="it misses the API server")
         ear.hang_up()
         ear.listen()
         eventually(lambda: ear.announced == {"10.78.0.1"}, within=5, what="a new announcer is told all the same")

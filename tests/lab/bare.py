@@ -44,7 +44,8 @@ class BareNode:
         for program in programs or PROGRAMS:
             flags = [f"--socket-dir={self.folder}", "--log-format=json"]
             if program == "speaker":
-                flags += [f"--node-name={self.name}", f"--kubeconfig={kubeconfig}"]
+                # There is no kube-proxy that could be asked.
+                flags += [f"--node-name={self.name}", f"--kubeconfig={kubeconfig}", "--kube-proxy-health="]
             bounding = _ONLY_NET_RAW if program == "speaker.announcer" else _NO_CAPABILITY
             bare = ["setpriv", "--no-new-privs", bounding, "--inh-caps=-all", "--ambient-caps=-all"]
             log = self.lab_folder / f"{self.name}-{program}.log"
