@@ -155,13 +155,17 @@ def test_ours_is_the_shadow_of_a_running_metallb_and_takes_over_when_it_is_gone(
     processes: ControllerProcess, cluster_api: Cluster, metallb: MetalLB, labels: dict[str, str]
 ) -> None:
     metallb.run_controller(labels)
-    cluster_api.pool("shadow", "10.89.4.0/28")
+    net = f"10.89.{40 + (labels is CHART)}"  # what the other run gave may not be gone yet
+    own = f"shadow-{net[-2:]}"
+    cluster_api.pool(own, f"{net}.0/28", autoAssign=False)
     processes.start()
-    mine = cluster_api.service("mine")
+    mine = cluster_api.service("mine", address_pool=own)
     mine["spec"]["loadBalancerClass"] = "heraldlb.io/heraldlb"
     cluster_api.apply([mine])
-    assert cluster_api.address("mine") == "10.89.4.0"
-    cluster_api.apply([cluster_api.service("given"), cluster_api.service("pending")])
+    assert cluster_api.address("mine") == f"{net}.0"
+    cluster_api.apply(
+        [cluster_api.service("given", address_pool=own), cluster_api.service("pending", address_pool=own)]
+    )
     eventually(lambda: processes.metric("heraldlb_shadowed_services") == 2, within=5, what="it counts what it leaves")
     assert processes.metric("heraldlb_rivals") == 1
     eventually(
@@ -169,7 +173,7 @@ def test_ours_is_the_shadow_of_a_running_metallb_and_takes_over_when_it_is_gone(
         within=5,
         what="the Lease names the other",
     )
-    status = {"loadBalancer": {"ingress": [{"ip": "10.89.4.1", "ipMode": "VIP"}]}}
+    status = {"loadBalancer": {"ingress": [{"ip": f"{net}.1", "ipMode": "VIP"}]}}
     patch = ("patch", "service", "given", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
     metallb.lab.kubectl("-n", cluster_api.namespace, *patch)
     time.sleep(2)  # long enough for a write that should not come
@@ -177,15 +181,15 @@ def test_ours_is_the_shadow_of_a_running_metallb_and_takes_over_when_it_is_gone(
     assert services["pending"]["status"] == {"loadBalancer": {}}
     assert services["given"]["status"] == status
     metallb.end_controller()
-    assert cluster_api.address("pending", within=20) == "10.89.4.2"
-    assert cluster_api.addresses() == {"mine": ["10.89.4.0"], "given": ["10.89.4.1"], "pending": ["10.89.4.2"]}
+    assert cluster_api.address("pending", within=20) == f"{net}.2"
+    assert cluster_api.addresses() == {"mine": [f"{net}.0"], "given": [f"{net}.1"], "pending": [f"{net}.2"]}
     assert '"shadow_ended"' in newest_log(metallb.lab)
     metallb.run_controller(labels)
     eventually(lambda: processes.metric("heraldlb_rivals") == 1, within=5, what="it stands back again")
     cluster_api.create("late")
     eventually(lambda: processes.metric("heraldlb_shadowed_services") >= 1, within=5, what="it counts the new one")
     assert cluster_api.services()["late"]["status"] == {"loadBalancer": {}}
-    assert cluster_api.addresses()["pending"] == ["10.89.4.2"]
+    assert cluster_api.addresses()["pending"] == [f"{net}.2"]
 
 
 def test_a_metallb_with_a_class_of_its_own_is_in_nobody_s_way(
