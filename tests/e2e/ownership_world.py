@@ -23,6 +23,7 @@ from speaker.ipc.messages import LinkAnnouncement, LinkSnapshot
 from speaker.ipc.stream import encode
 from tests.e2e.link_world import _ONLY_NET_RAW, SpeakerEnd, Wire
 from tests.lab.namespaces import LAN4, Namespaces
+from tests.lab.shell import attempt
 from tests.lab.wait import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -194,3 +195,5 @@ class OwnershipWorld:
             self.wire.socket.close()
         self.space.kill_all()
         self.space.delete_all()
+        for name in self.members:  # a name with a dash could be another lab's, so `delete_all` leaves it
+            attempt(["ip", "netns", "del", self.space.name(name)])
