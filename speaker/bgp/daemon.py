@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 
+from speaker.bgp import names
+
 PR_SET_PDEATHSIG = 1
 
 
@@ -22,6 +24,7 @@ def die_with_parent(parent: int) -> None:
 def main(path: str, parent: int) -> int:
     """Run ExaBGP on the configuration file until it is told to stop."""
     die_with_parent(parent)
+    names.apply()
     # Imported late: ExaBGP reads its environment while it is imported, and a dead parent needs no daemon.
     from exabgp.configuration.configuration import Configuration  # noqa: PLC0415
     from exabgp.environment import getenv  # noqa: PLC0415

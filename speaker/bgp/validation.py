@@ -63,8 +63,7 @@ async def _run(name: str, sessions: tuple[Session, ...]) -> str | None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "exabgp",
-        "validate",
+        "speaker.bgp.validate",
         name,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
