@@ -104,10 +104,13 @@ class Core:
 
     @property
     def unheard(self) -> bool:
-        """Whether this node hears others, and nobody hears it."""
+        """Whether this node hears others, and they spoke for a detection time without a sign that they hear it.
+
+        Old signs alone say nothing: whoever was cut off and meets a peer again has no other.
+        """
         since = self.now - self.timers.detection
         peers = [peer for peer in self.roster.peers.values() if peer.heard > since]
-        return bool(peers) and all(peer.both_ways < since for peer in peers)
+        return bool(peers) and all(peer.one_way_since < since for peer in peers)
 
     def strength(self, *, after_death: bool) -> Strength:
         """What a claim made now is worth.

@@ -55,6 +55,7 @@ class Peer:
     old_boots: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED_BOOTS))
     heard: float = LONG_AGO  # direct evidence
     both_ways: float = LONG_AGO  # evidence that it hears this node
+    one_way_since: float = LONG_AGO  # heard without a pause, and no evidence that it hears this node
     spoke: float = LONG_AGO  # any accepted message
     cleared: float = LONG_AGO  # a suspicion ended
     returned: float = LONG_AGO  # met, back from the dead, or restarted: its claims are not known since

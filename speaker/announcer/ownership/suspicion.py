@@ -48,6 +48,8 @@ class Suspicions:
         if peer.left:
             return  # a last packet, overtaken by its good-bye
         now = self.core.now
+        if two_way or peer.both_ways >= peer.one_way_since or now - peer.heard > self.core.timers.detection:
+            peer.one_way_since = now
         peer.heard = now
         if two_way:
             peer.both_ways = now

@@ -17,6 +17,7 @@ class Tenure:
         self._repeats: Agenda[tuple[Key, int]] = Agenda()
         self._weak: set[Key] = set()
         self._majority_since: float | None = None
+        self._unheard_since: float | None = None
         self._upkeep_at = core.now
         self._defended: dict[Key, float] = {}
 
@@ -86,9 +87,23 @@ class Tenure:
             core.out.claims[key] = None
         if self._upkeep_at <= core.now:
             self._upkeep_at = core.now + core.timers.wake
-            if core.unheard and len(self._weak) < len(core.book.of(core.me)):
-                self._downgrade()
+            if not core.unheard:
+                self._unheard_since = None
+            elif len(self._weak) < len(core.book.of(core.me)):
+                self._doubt()
             self._upgrade()
+
+    def _doubt(self) -> None:
+        """It seems that nobody hears this node: broadcasts carry no echo, so the peers are asked before it counts."""
+        core = self.core
+        if self._unheard_since is None:
+            self._unheard_since = core.now
+        if core.now - self._unheard_since >= core.timers.window:
+            self._downgrade()
+            return
+        for peer in core.roster.peers.values():
+            if peer.living:
+                core.ask(peer)
 
     def _downgrade(self) -> None:
         """Nobody hears this node, so others took over: what it holds must not win when it is heard again."""
