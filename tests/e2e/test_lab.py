@@ -101,6 +101,25 @@ def test_a_lab_whose_node_lost_power_leaves_nothing_behind(name: str) -> None:
     assert [path for path in surroundings() if path not in before] == []
 
 
+def test_who_reads_what_down_prints_does_not_wait_for_the_deletion(name: str, tmp_path: Path) -> None:
+    """`down | tail` ends with `down`, although files of the lab are still being deleted then."""
+    folder = Lab(name).folder
+    folder.mkdir(parents=True)
+    fifo = tmp_path / "held"
+    os.mkfifo(fifo)
+    (tmp_path / "rm").write_text(f'#!/bin/sh\nread line <{fifo}\nexec /bin/rm "$@"\n')
+    (tmp_path / "rm").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [*UP, "--name", name, "down"]
+    try:
+        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=30, check=False)
+        assert result.returncode == 0
+        assert Lab(name).vanishing(), "the deletion was to wait for us"
+    finally:
+        os.write(os.open(fifo, os.O_RDWR), b"go on\n")  # which never waits for a reader
+    assert_nothing_is_left(Lab(name))
+
+
 def up_killed_at(name: str, moment: str) -> None:
     """Start `up` by the command line, and kill it -9 when it says that it has come to that moment."""
     command = [*UP, "--name", name, "up", "--nodes", "1"]

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -116,8 +117,12 @@ class Lab(Faults):
         if self.folder.exists():
             self.folder.rename(self.folder.with_name(f".gone-{self.name}-{os.getpid()}-{time.monotonic_ns()}"))
         if gone := self.vanishing():
-            # Deleting unpacked images takes long: out of the way at once, the rest behind our back.
-            run(["setsid", "-f", "nice", "-n", "19", "rm", "-rf", *gone])
+            # Deleting unpacked images takes long: out of the way at once, the rest behind our back. It holds none of
+            # our pipes, or who reads what we print would wait for its end.
+            command = ["setsid", "-f", "nice", "-n", "19", "rm", "-rf", *gone]
+            subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+            )
 
     def vanishing(self) -> list[Path]:
         """Folders of this lab that are still being deleted; a killed deletion goes on with the next `down`."""
