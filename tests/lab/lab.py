@@ -119,7 +119,7 @@ class Lab(Faults):
         if gone := self.vanishing():
             # Deleting unpacked images takes long: out of the way at once, the rest behind our back. It holds none of
             # our pipes, or who reads what we print would wait for its end.
-            command = ["setsid", "-f", "nice", "-n", "19", "rm", "-rf", *gone]
+            command = ["setsid", "-f", "nice", "-n", "19", "rm", "-rf", *map(str, gone)]
             subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
             )
