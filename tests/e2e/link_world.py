@@ -111,9 +111,9 @@ class SpeakerEnd:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def say(self, *announcements: LinkAnnouncement, node: str = NODE) -> None:
+    def say(self, *announcements: LinkAnnouncement, node: str = NODE, unwilling: tuple[str, ...] = ()) -> None:
         """All announcements; what is missing is withdrawn."""
-        self._send(LinkSnapshot(node=node, members=(node,), announcements=announcements))
+        self._send(LinkSnapshot(node=node, members=(node,), announcements=announcements, unwilling=unwilling))
 
     def change(self, *announcements: LinkAnnouncement, removed: tuple[str, ...] = ()) -> None:
         self._send(LinkDelta(changed=announcements, removed=removed))

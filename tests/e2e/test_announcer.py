@@ -15,6 +15,7 @@ from tests.lab.shell import attempt
 from tests.lab.wait import eventually
 
 pytestmark = pytest.mark.e2e
+VIP4_BYTES = ip_address(VIP4).packed
 BROADCAST = b"\xff" * 6
 Change = Callable[[bytes], bytes]
 
@@ -270,12 +271,30 @@ def test_a_restarted_announcer_resumes_without_a_speaker(world: LinkWorld, speak
     assert world.asks(VIP6, wait=3) == world.mac("node")
 
 
+def test_a_restarted_announcer_knows_that_its_node_cannot_forward(world: LinkWorld) -> None:
+    memory = world.sockets / "announcer.snapshot.json"
+    speaker = world.connect()
+    speaker.say(mine(VIP4), mine(VIP6), unwilling=("cannot_forward",))
+    eventually(lambda: memory.exists() and b"cannot_forward" in memory.read_bytes(), within=5, what="the file")
+    speaker.close()
+    world.end(signal.SIGKILL)
+    world.start()
+    again = world.connect()
+    with Wire(world.space, "cli") as wire:
+        claims = [frame for frame in wire.frames(5.0) if frame[12:14] == b"\x08\x06" and VIP4_BYTES in frame]
+    assert claims == []
+    assert again.owned(VIP4) == again.owned(VIP6) == ()
+    again.say(mine(VIP4), mine(VIP6))
+    world.owned(again, VIP4, VIP6)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "",
         "{",
         '{"type":"link-snapshot"}',
+        '{"type":"link-snapshot","node":"node-a","members":[],"announcements":[],"unwilling":["a new reason"]}',
         json.dumps(
             {
                 "type": "link-snapshot",

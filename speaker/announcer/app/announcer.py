@@ -46,6 +46,7 @@ class Announcer:
         self._detection = 0.0
         self._said: dict[str, LinkAnnouncement] = {}
         self._members: tuple[str, ...] = ()
+        self._unwilling: tuple[str, ...] = ()
         self._own_addresses: tuple[str, ...] = ()
         self._driver: Driver | None = None
         self._node = ""
@@ -111,6 +112,7 @@ class Announcer:
         driver = self._driver_of(message.node)
         driver.own_addresses = own
         self._members, self._own_addresses = message.members, message.node_addresses
+        self._unwilling = message.unwilling
         driver.set_members(frozenset(message.members))
         self._said = {entry.address: entry for entry in message.announcements}
         driver.step(*events)
@@ -121,6 +123,7 @@ class Announcer:
         events = [*_withdrawals(message.removed), *map(_event, message.changed)]
         if message.unwilling is not None:
             events.append(_decline(message.unwilling))
+            self._unwilling = message.unwilling
         self._members = self._members if message.members is None else message.members
         for address in message.removed:
             self._said.pop(address, None)
@@ -217,6 +220,7 @@ class Announcer:
                 members=self._members,
                 announcements=announcements,
                 node_addresses=self._own_addresses,
+                unwilling=self._unwilling,
             )
             memory.save(self._file, snapshot)
             if self._driver is not None:

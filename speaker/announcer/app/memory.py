@@ -1,7 +1,7 @@
 """What the speaker said last, kept in a file, so that a restarted announcer resumes while speaker and API are away.
 
 The file holds one LinkSnapshot. It lies in the pod's own folder and goes with the pod; it is a hint that the speaker's
-next word replaces. A file that cannot be read, or holds what is no address, is as good as none.
+next word replaces. A file that cannot be read, or holds what no speaker of this version says, is as good as none.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from speaker.announcer.ownership.events import Unwilling
 from speaker.ipc.messages import LinkSnapshot
 
 
@@ -20,6 +21,8 @@ def load(path: Path) -> LinkSnapshot | None:
         snapshot = msgspec.json.decode(path.read_bytes(), type=LinkSnapshot)
         for announcement in snapshot.announcements:
             ip_address(announcement.address)
+        for reason in snapshot.unwilling:
+            Unwilling(reason)
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
         return None
     return snapshot
