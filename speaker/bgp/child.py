@@ -8,12 +8,12 @@ import signal
 import socket
 import struct
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lb_controller.runtime.logging import logger
 from speaker.bgp import bridge as bridge_module
+from speaker.bgp import secret_files
 from speaker.bgp.configuration import configuration
 from speaker.bgp.sessions import Session
 from speaker.bgp.validation import environment, without_passwords
@@ -113,10 +113,7 @@ class Daemon:
     def write(self, sessions: Sequence[Session]) -> None:
         """Replace the file in one step; only we may read it."""
         self.sessions = tuple(sessions)
-        handle, name = tempfile.mkstemp(prefix="next-", dir=self.folder)  # mode 0600
-        with os.fdopen(handle, "w") as file:
-            file.write(configuration(self.sessions, self.bridge_command))
-        Path(name).rename(self.file)
+        secret_files.replace(self.file, configuration(self.sessions, self.bridge_command))
 
     # --- inside
 

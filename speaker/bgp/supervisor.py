@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lb_controller.runtime.backoff import Backoff
 from lb_controller.runtime.logging import logger
+from speaker.bgp import secret_files
 from speaker.bgp.child import Daemon
 from speaker.bgp.commands import wanted_routes
 from speaker.bgp.effects import Configure, Effect, Restart, Send
@@ -50,6 +51,7 @@ class Supervisor:
         folder = socket_dir / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
+        secret_files.sweep(folder)
         self.kernel = Kernel()
         self.machine = Reconciler()
         self.farewell = Farewell(drain_seconds)

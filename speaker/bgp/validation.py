@@ -7,11 +7,11 @@ alone and the faulty ones are left out, each with ExaBGP's words. The words neve
 import asyncio
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from speaker.bgp import secret_files
 from speaker.bgp.configuration import configuration
 from speaker.bgp.sessions import Session
 
@@ -50,13 +50,8 @@ async def validated(sessions: Sequence[Session], bridge: Sequence[str], folder: 
 async def _complaint(sessions: tuple[Session, ...], bridge: Sequence[str], folder: Path) -> str | None:
     if not sessions:
         return None
-    handle, name = tempfile.mkstemp(prefix="try-", dir=folder)  # mode 0600
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(configuration(sessions, bridge))
-        return await _run(name, sessions)
-    finally:
-        Path(name).unlink(missing_ok=True)  # noqa: ASYNC240 - one small file on a memory-backed volume
+    with secret_files.written(folder, configuration(sessions, bridge)) as file:
+        return await _run(str(file), sessions)
 
 
 async def _run(name: str, sessions: tuple[Session, ...]) -> str | None:
