@@ -1,9 +1,9 @@
 """`python -m lb_controller.app.trial`: the check behind `helm test`. It does what a user does, once, and cleans up.
 
-A Service of type LoadBalancer is made for the controller's own /healthz; it must get an address, a speaker must own the
-address or send a route for it, and the address must answer. Every step that fails is one sentence on stdout and exit
-status 1. Whether an address is announced is read from the speakers' metrics, because a pod cannot ask the LAN: its
-node's kube-proxy would answer for the address itself.
+A Service of type LoadBalancer is made for the controller's own /healthz; it must get an address, the speakers must say
+on its condition that they announce it, and the address must answer. Every step that fails is one sentence on stdout and
+exit status 1. The speakers are believed, because a pod cannot ask the LAN: its node's kube-proxy would answer for the
+address itself.
 """
 
 import asyncio
@@ -19,14 +19,13 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from lb_controller.kube.client import Api, LoginError, connect
+from lb_controller.kube.client import LoginError, connect
 from lb_controller.kube.errors import ApiError, NotFound
 from lb_controller.kube.resources import SERVICES, Resource
 from lb_controller.model import names
 from lb_controller.runtime.settings import read, setting
 
 NAME = "heraldlb-test"
-ANNOUNCED = ("heraldlb_layer2_owned_addresses", "heraldlb_bgp_announced_prefixes")
 _EVERY_SECONDS = 0.5
 
 
@@ -35,7 +34,6 @@ class TrialSettings:
     """Makes a Service, waits for its address and announcement, asks for an answer, and removes it."""
 
     namespace: str = setting("heraldlb-system", help="namespace of HeraldLB")
-    speaker_metrics_port: int = setting(9471, help="port of the speakers' /metrics", minimum=1, maximum=65535)
     load_balancer_class: str = setting("heraldlb.io/heraldlb", help="spec.loadBalancerClass of the Service")
     pool: str = setting("", help="name of the pool to take the address from; any without it")
     within_seconds: float = setting(60.0, help="seconds to wait for each step", minimum=1, maximum=600)
@@ -75,58 +73,38 @@ def address_of(found: dict[str, Any]) -> tuple[str, str]:
     return "", "the controller has said nothing about it; is a replica ready and active?"
 
 
-def announced(exposition: str) -> float:
-    """How many addresses and routes a speaker's metrics tell of."""
-    lines = (line.rsplit(" ", 1) for line in exposition.splitlines() if line.startswith(ANNOUNCED))
-    return sum(float(value) for _, value in lines)
+def announced(found: dict[str, Any]) -> tuple[str, str]:
+    """Where the speakers say that they announce its address, or "" and why they do not."""
+    for condition in found.get("status", {}).get("conditions", ()):
+        if condition["type"] == names.CONDITION_ANNOUNCED:
+            if condition["status"] == "True":
+                return condition["message"], ""
+            return "", f"{condition['reason']}: {condition['message']}"
+    return "", "the speakers have said nothing about it; are they ready?"
 
 
 async def main(settings: TrialSettings) -> None:
     """Do it all. Raises Failed, ApiError or LoginError."""
     path = SERVICES.object_path(settings.namespace, NAME)
     async with connect(settings.kubeconfig) as api, aiohttp.ClientSession() as session:
-        speakers = Speakers(api, session, settings)
+
+        async def read(look: Callable[[dict[str, Any]], tuple[str, str]]) -> tuple[str, str]:
+            return look(msgspec.json.decode(await api.get(path)))
+
         with contextlib.suppress(NotFound):
             await api.delete(path)
-        before = await speakers.announced()
         await api.post(Resource("", "v1", "services", settings.namespace).path, service(settings))
+        within = settings.within_seconds
         try:
-            address = await until(settings.within_seconds, lambda: _address(api, path), "the Service has no address")
+            address = await until(within, lambda: read(address_of), "the Service has no address")
             print(f"assigned: {address}")
-
-            async def spread() -> tuple[str, str]:
-                now = await speakers.announced()
-                return ("yes", "") if now > before else ("", f"the speakers announce {now:.0f} as before")
-
-            await until(settings.within_seconds, spread, f"no speaker announces {address}")
-            print(f"announced: {address}")
-            await until(settings.within_seconds, lambda: _answer(session, address), f"{address} does not answer")
+            where = await until(within, lambda: read(announced), f"no speaker announces {address}")
+            print(f"announced: {where}")
+            await until(within, lambda: _answer(session, address), f"{address} does not answer")
             print(f"answered: {address}")
         finally:
             with contextlib.suppress(NotFound):
                 await api.delete(path)
-
-
-class Speakers:
-    """The speakers of the cluster, by their metrics."""
-
-    def __init__(self, api: Api, session: aiohttp.ClientSession, settings: TrialSettings) -> None:
-        self._api, self._session, self._settings = api, session, settings
-
-    async def announced(self) -> float:
-        """Over all speakers that answer. Raises Failed when none does."""
-        pods = Resource("", "v1", "pods", self._settings.namespace)
-        query = {"labelSelector": "app.kubernetes.io/name=heraldlb,app.kubernetes.io/component=speaker"}
-        items = msgspec.json.decode(await self._api.get(pods.path, query))["items"]
-        hosts = [address for item in items if (address := item.get("status", {}).get("podIP"))]
-        pages = [page for page in await asyncio.gather(*map(self._page, hosts)) if page]
-        if not pages:
-            raise Failed(f"none of {len(hosts)} speakers answers on port {self._settings.speaker_metrics_port}")
-        return sum(map(announced, pages))
-
-    async def _page(self, host: str) -> str:
-        url = f"http://{f'[{host}]' if ':' in host else host}:{self._settings.speaker_metrics_port}/metrics"
-        return await _get(self._session, url)
 
 
 async def until(within: float, attempt: Callable[[], Awaitable[tuple[str, str]]], what: str) -> str:
@@ -141,20 +119,13 @@ async def until(within: float, attempt: Callable[[], Awaitable[tuple[str, str]]]
         await asyncio.sleep(_EVERY_SECONDS)
 
 
-async def _address(api: Api, path: str) -> tuple[str, str]:
-    return address_of(msgspec.json.decode(await api.get(path)))
-
-
 async def _answer(session: aiohttp.ClientSession, address: str) -> tuple[str, str]:
     url = f"http://{f'[{address}]' if ':' in address else address}/healthz"
-    return await _get(session, url), f"no HTTP 200 from {url}"
-
-
-async def _get(session: aiohttp.ClientSession, url: str) -> str:
     with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
         async with session.get(url, timeout=aiohttp.ClientTimeout(total=3)) as response:
-            return await response.text() if response.status == 200 else ""
-    return ""
+            if response.status == 200:
+                return await response.text(), ""
+    return "", f"no HTTP 200 from {url}"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lb_controller.app.trial import ANNOUNCED
 from lb_controller.model import names, reasons
 from lb_controller.runtime.metrics import exposition
 from speaker.announcer.bfd.malformed import Drop as BfdDrop
@@ -121,10 +120,6 @@ def test_every_generated_part_stands_on_exactly_one_page() -> None:
 
 def exposed() -> set[str]:
     return {name for process in reference.registries() for name in reference.metrics(process)}
-
-
-def test_the_metrics_that_helm_test_reads_exist() -> None:
-    assert set(ANNOUNCED) <= exposed()
 
 
 def test_a_page_shows_no_series_that_the_reference_does_not_know() -> None:

@@ -20,6 +20,7 @@ class ControlPlane:
 
     def start(self) -> None:
         """Start etcd and the API server, and wait until the API is ready."""
+        (self.folder / "audit-policy.yaml").write_text(AUDIT_POLICY)
         self._start("etcd", "--data-dir", "etcd", "--unsafe-no-fsync", "--log-level=warn")
         self.start_api_server()
 
@@ -77,6 +78,20 @@ def _kubeconfigs(user: str) -> list[str]:
     ]
 
 
+# What HeraldLB's pods ask for, and since when they may: tests compare it with their roles.
+AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    userGroups: ["system:serviceaccounts:heraldlb-system"]
+  - level: Metadata
+    verbs: [create, delete]
+    resources:
+      - {group: rbac.authorization.k8s.io, resources: [clusterrolebindings, rolebindings]}
+  - level: None
+"""
 API_SERVER = (
     "--etcd-servers=http://127.0.0.1:2379",
     "--advertise-address=192.168.77.5",
@@ -96,6 +111,8 @@ API_SERVER = (
     "--service-account-key-file=sa.key",
     "--allow-privileged=true",
     "--profiling=false",
+    "--audit-policy-file=audit-policy.yaml",
+    "--audit-log-path=audit.log",
     "--default-not-ready-toleration-seconds=10",  # pods leave a dead node in 10 s instead of 300
     "--default-unreachable-toleration-seconds=10",
 )

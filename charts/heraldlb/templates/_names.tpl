@@ -45,7 +45,7 @@ ipaddresspools l2advertisements bgpadvertisements bgppeers bfdprofiles communiti
 {{- if .Values.metalLB.namespace }}
 - apiGroups: [metallb.io]
   resources: {{ include "heraldlb.kinds" . | splitList " " | toJson }}
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}
 {{- if eq .Values.metalLB.coexistence "auto" }}
 - apiGroups: [""]

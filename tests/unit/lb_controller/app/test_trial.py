@@ -6,18 +6,18 @@ import pytest
 
 from lb_controller.app.trial import Failed, TrialSettings, address_of, announced, service, until
 
-PAGE = """# HELP heraldlb_layer2_owned_addresses addresses that this node owns now
-# TYPE heraldlb_layer2_owned_addresses gauge
-heraldlb_layer2_owned_addresses 3.0
-heraldlb_bgp_announced_prefixes{peer="a b"} 2.0
-heraldlb_bgp_announced_prefixes{peer="c"} 1.0
-heraldlb_bgp_session_up{peer="c"} 1.0
-"""
+
+def condition(status: str) -> dict[str, str]:
+    return {"type": "heraldlb.io/Announced", "status": status, "reason": "Announced", "message": "by node1 on the link"}
 
 
-def test_the_announced_are_the_owned_addresses_and_the_routes_of_all_peers() -> None:
-    assert announced(PAGE) == 6
-    assert announced("") == 0
+def test_where_it_is_announced_is_what_its_condition_says() -> None:
+    assert announced({"status": {"conditions": [condition("True")]}}) == ("by node1 on the link", "")
+
+
+def test_what_is_not_announced_has_the_reason_of_its_condition() -> None:
+    assert announced({"status": {"conditions": [condition("False")]}}) == ("", "Announced: by node1 on the link")
+    assert "nothing" in announced({"status": {}})[1]
 
 
 def test_the_address_is_the_first_of_the_status() -> None:
@@ -26,8 +26,8 @@ def test_the_address_is_the_first_of_the_status() -> None:
 
 
 def test_without_an_address_the_condition_says_why() -> None:
-    condition = {"type": "heraldlb.io/Assigned", "reason": "NoPool", "message": "there is no pool"}
-    assert address_of({"status": {"conditions": [condition]}}) == ("", "NoPool: there is no pool")
+    told = {"type": "heraldlb.io/Assigned", "reason": "NoPool", "message": "there is no pool"}
+    assert address_of({"status": {"conditions": [told]}}) == ("", "NoPool: there is no pool")
     assert "nothing" in address_of({})[1]
 
 
