@@ -240,7 +240,7 @@ class _Decision:
                 reason = AssignedReason.ADDRESS_CONFLICT
                 notes.insert(0, sentences.in_conflict(self.key, foreign, asked=bool(demand.addresses)))
             moved = tuple(n for n in self.entry.held if n in holdings.quarantined and n not in held)
-        return Assignment(held, names, reason, "; ".join(notes), of_metallb, moved)
+        return Assignment(held, names, reason, "; ".join(notes), of_metallb, moved, demand.terms.digest(held))
 
     def _asks_for_more(self, held: Numbers) -> bool:
         """Whether it is its own request that is not met."""

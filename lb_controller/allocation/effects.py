@@ -21,6 +21,7 @@ from lb_controller.model.address import Address
 from lb_controller.model.cluster import Condition, Service, ServiceKey
 from lb_controller.model.reasons import AssignedReason, NewsReason
 
+_OURS: Final = (names.ANNOTATION_ASSIGNED_FROM_POOL, names.ANNOTATION_SHARING_DIGEST)
 _BEFORE_REMARK: Final = "; "
 _REMARK: Final = f"{_BEFORE_REMARK}{names.DEPRECATED_PREFIX}"  # how the remark begins
 
@@ -108,10 +109,13 @@ def _addresses(outcome: Outcome) -> tuple[Address, ...]:
 
 
 def _notes(outcome: Outcome) -> dict[str, str]:
-    if not isinstance(outcome, Assignment) or not all(outcome.pools):
-        return {}  # one name means all addresses: the ledger takes it for a request that was met
+    if not isinstance(outcome, Assignment):
+        return {}
+    notes = {names.ANNOTATION_SHARING_DIGEST: outcome.digest} if outcome.digest else {}
+    if not all(outcome.pools):
+        return notes  # one name means all addresses: the ledger takes it for a request that was met
     pools = ",".join(dict.fromkeys(outcome.pools))
-    notes = {names.ANNOTATION_ASSIGNED_FROM_POOL: pools}
+    notes[names.ANNOTATION_ASSIGNED_FROM_POOL] = pools
     if outcome.of_metallb:
         notes[names.ANNOTATION_METALLB_POOL] = pools
     return notes
@@ -120,14 +124,14 @@ def _notes(outcome: Outcome) -> dict[str, str]:
 def _noted(service: Service, notes: Mapping[str, str]) -> bool:
     """Whether the annotations stand there. One of MetalLB's that we do not want may be MetalLB's own: it may stay."""
     found = service.annotations
-    if names.ANNOTATION_ASSIGNED_FROM_POOL not in notes and names.ANNOTATION_ASSIGNED_FROM_POOL in found:
+    if any(key in found and key not in notes for key in _OURS):
         return False
     return all(found.get(key) == value for key, value in notes.items())
 
 
 def release(service: Service) -> tuple[Effect, ...]:
     """What to write for a Service that exists but is no longer ours: our condition and annotations go."""
-    noted = names.ANNOTATION_ASSIGNED_FROM_POOL in service.annotations
+    noted = any(key in service.annotations for key in _OURS)
     if service.condition(names.CONDITION_ASSIGNED) is None and not noted:
         return ()
     return (PatchStatus(service.key, service.uid, service.resource_version, (), None),)

@@ -77,10 +77,10 @@ class Holdings:
                 self._free_again(pool, number)
         return changed
 
-    def claim(self, key: ServiceKey, terms: Terms, number: int) -> None:
-        """The Service says that it holds the address."""
+    def claim(self, key: ServiceKey, terms: Terms, number: int, *, vouched: bool) -> None:
+        """The Service says that it holds the address; `vouched`: and it did not change since it was found to fit."""
         self._enter(number, terms)
-        self._opened(number).claim(key, terms)
+        self._opened(number).claim(key, terms, vouched=vouched)
 
     def doubt(self, key: ServiceKey, before: Terms, after: Terms, numbers: Iterable[int]) -> None:
         """The terms of a Service changed: it only claims what it holds until it was found to fit."""
@@ -191,7 +191,7 @@ class Holdings:
         if key in tenancy.tenants:
             return None
         if tenancy.claims is not None and key in tenancy.claims:
-            return tenancy.obstacle(terms)
+            return tenancy.obstacle_to_stay(key, terms)
         pool = self.pools.pool_at(number)
         scope = SharingScope.CLUSTER if pool is None else pool.sharing_scope
         return tenancy.obstacle_to_join(key, terms, scope)

@@ -3,7 +3,8 @@
 `apply` takes one change and returns the Services that must be planned again; it scans all Services for nothing. A
 Service seen for the first time claims what its status says: so every holder is pinned before anybody is served,
 whatever the order of a list. What `sharing` calls a tenant was found to fit since its own last change; where two
-holders clash, a claimant gives way to a tenant, and the younger claimant to the older.
+holders clash, a claimant gives way to a tenant, one that nothing vouches for to one that its digest vouches for, and
+the younger to the older.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,6 +46,17 @@ class Entry:
     honoured: str = ""
     outcome: Outcome | None = None
     queued: bool = False  # `plan` will come to it
+
+    @property
+    def vouched(self) -> bool:
+        """Whether what it holds, and the terms under which, are what was written down on it."""
+        noted = self.service.annotations.get(names.ANNOTATION_SHARING_DIGEST)
+        return bool(noted) and noted == self.demand.terms.digest(self.held)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether other terms or addresses are written down on it: it changed, and that is still to be written."""
+        return names.ANNOTATION_SHARING_DIGEST in self.service.annotations and not self.vouched
 
 
 class Ledger:
@@ -141,8 +153,9 @@ class Ledger:
         if not service.ingress:
             return
         entry.held = tuple(dict.fromkeys(map(number_of, service.ingress)))
+        vouched = entry.vouched
         for number in entry.held:
-            self.holdings.claim(service.key, entry.demand.terms, number)
+            self.holdings.claim(service.key, entry.demand.terms, number, vouched=vouched)
         for key in (names.ANNOTATION_ASSIGNED_FROM_POOL, names.ANNOTATION_METALLB_POOL):
             if pool and service.annotations.get(key) == pool:
                 entry.honoured = pool

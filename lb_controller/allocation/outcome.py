@@ -21,8 +21,9 @@ class Assignment(NamedTuple):
 
     `pools` names the pool that each was assigned from, "" where no pool covers it any more; `of_metallb` says that one
     of them is an object of MetalLB's. `note` says what is odd. `moved` is news rather than state: the addresses that it
-    held before this decision and gave up because another host answers for them. (A tuple, because one is made for every
-    decision: that takes a fifth of the time.)
+    held before this decision and gave up because another host answers for them. `digest` is what to write down about
+    sharing (Terms.digest), "" for nothing. (A tuple, because one is made for every decision: that takes a fifth of the
+    time.)
     """
 
     numbers: tuple[int, ...]
@@ -31,6 +32,7 @@ class Assignment(NamedTuple):
     note: str = ""
     of_metallb: bool = False
     moved: tuple[int, ...] = ()
+    digest: str = ""
 
     @property
     def addresses(self) -> tuple[Address, ...]:

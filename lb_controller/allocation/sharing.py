@@ -6,9 +6,15 @@ other namespaces in; it is asked when a Service joins, never of those that are t
 
 A Service *claims* what its status says, or what it held when its own terms changed; it is a *tenant* once it was found
 to go together with the tenants. So whoever changed is who must fit, and the others are never disturbed.
+
+After a time without a controller nobody remembers the tenants, and any of them may have changed meanwhile. So the terms
+under which a Service became one are written down on it, as a `digest`, together with its addresses. A claim that agrees
+with its digest is *vouched for*, and one that does not (or has none) gives way to it. Among equals the older stays.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from lb_controller.model.cluster import Port, ServiceKey
 from lb_controller.model.config import SharingScope
@@ -33,12 +39,20 @@ class Terms:
             return False
         return self.ports.isdisjoint(other.ports)
 
+    def digest(self, numbers: Iterable[int]) -> str:
+        """What is written down of a tenant of these addresses: 16 hexadecimal digits; "" for who shares with nobody."""
+        if not self.key:
+            return ""
+        words = (self.key, self.backend, sorted(map(tuple, self.ports)), sorted(numbers))
+        return sha256(repr(words).encode()).hexdigest()[:16]
+
 
 class Tenancy:
     """The Services of one address. Tenants go together pairwise, so the terms of one speak for all."""
 
     # Most addresses have one tenant for ever; what only others need stands here until it is needed.
     claims: dict[ServiceKey, Terms] | None = None
+    _vouched: set[ServiceKey] | None = None  # some of the claimants
     _ports: dict[Port, ServiceKey] | None = None  # built when a second tenant asks
     _namespaces: dict[str, int] | None = None
 
@@ -51,16 +65,21 @@ class Tenancy:
         if self._ports is not None:
             self._count(key, terms)
 
-    def claim(self, key: ServiceKey, terms: Terms) -> None:
+    def claim(self, key: ServiceKey, terms: Terms, *, vouched: bool = False) -> None:
         """The Service claims the address."""
         if self.claims is None:
             self.claims = {}
         self.claims[key] = terms
+        if vouched:
+            self._vouched = self._vouched or set()
+            self._vouched.add(key)
 
     def remove(self, key: ServiceKey) -> None:
         """The Service is neither tenant nor claims the address any more."""
         if self.claims is not None and self.claims.pop(key, None) is not None:
             self.claims = self.claims or None
+            if self._vouched is not None:
+                self._vouched.discard(key)
             return
         terms = self.tenants.pop(key)
         if self._ports is None or self._namespaces is None:
@@ -96,6 +115,14 @@ class Tenancy:
         ports = self._port_owners()
         taken = [ports[port] for port in terms.ports if port in ports]
         return min(taken) if taken else None
+
+    def obstacle_to_stay(self, key: ServiceKey, terms: Terms) -> ServiceKey | None:
+        """As `obstacle`, for a claimant: one that nothing vouches for gives way to those that are vouched for, too."""
+        found = self.obstacle(terms)
+        if found is not None or not self._vouched or key in self._vouched:
+            return found
+        claims = self.claims or {}
+        return min((other for other in self._vouched if not terms.go_with(claims[other])), default=None)
 
     def obstacle_to_join(self, key: ServiceKey, terms: Terms, scope: SharingScope) -> ServiceKey | None:
         """As `obstacle`, for a Service that is not here yet: claimants count too, and so does the pool's scope."""

@@ -248,12 +248,15 @@ class Reconciler:
         self._namespaces_stale = self._quarantine_stale = False
 
     def _waits_its_turn(self, ledger: Ledger, write: ServiceWrite) -> bool:
-        """Whether an address that is new to the Service still stands in the status of another that must leave it."""
+        """Whether an address that is new to the Service still stands in the status of another that must leave it, or
+        of one whose new terms are not written down: it might go back to the old ones while no controller runs."""
         fresh = [address for address in write.patch.ingress if address not in write.service.ingress]
 
         def may_keep(other: ServiceKey, address: Address) -> bool:
             entry = ledger.entries.get(other)
-            return entry is not None and number_of(address) in entry.held
+            if entry is None or number_of(address) not in entry.held:
+                return False
+            return not entry.outdated or self.contest.over(entry.service)
 
         return bool(fresh) and self._turns.must_wait(write.service.key, fresh, may_keep)
 

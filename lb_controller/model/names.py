@@ -63,6 +63,8 @@ ANNOTATION_BGP_PREPEND: Final = "heraldlb.io/bgp-prepend"
 ANNOTATION_BGP_COMMUNITIES: Final = "heraldlb.io/bgp-communities"
 DEPRECATED_PREFIX: Final = "metallb.universe.tf/"
 ANNOTATION_ASSIGNED_FROM_POOL: Final = "heraldlb.io/assigned-from-pool"
+# On Services with a sharing key: under which terms its addresses were found to be free for it (allocation.sharing).
+ANNOTATION_SHARING_DIGEST: Final = "heraldlb.io/sharing-digest"
 ANNOTATION_METALLB_POOL: Final = "metallb.io/ip-allocated-from-pool"
 
 CONDITION_ASSIGNED: Final = "heraldlb.io/Assigned"

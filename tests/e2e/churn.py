@@ -29,15 +29,17 @@ from lb_controller.model import wire
 
 SHARING_KEYS = 20
 PREFIX = "heraldlb.io/"
+OURS = (f"{PREFIX}assigned-from-pool", f"{PREFIX}sharing-digest")
 _decode = msgspec.json.Decoder(wire.Service).decode
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A Service as it is: who it is, what it asks for, what it has."""
+    """A Service as it is: who it is, what it asks for (`wants`: which addresses), what it has."""
 
     uid: str
     asks: str
+    wants: tuple[str, ...]
     key: str
     ports: frozenset[tuple[str, int]]
     has: tuple[str, ...]
@@ -45,12 +47,13 @@ class Seen:
 
 def seen_of(service: wire.Service) -> Seen:
     notes = service.metadata.annotations or {}
-    asked = {name: text for name, text in sorted(notes.items()) if name != f"{PREFIX}assigned-from-pool"}
+    asked = {name: text for name, text in sorted(notes.items()) if name not in OURS}
     ports = frozenset((port.protocol, port.port) for port in service.spec.ports or ())
     balancer = service.status.load_balancer
     has = tuple(entry.ip for entry in (balancer.ingress if balancer is not None else None) or ())
+    wants = tuple(filter(None, [notes.get(f"{PREFIX}loadBalancerIPs", "")]))
     words = json.dumps([asked, sorted(ports), service.spec.load_balancer_ip])
-    return Seen(service.metadata.uid, words, notes.get(f"{PREFIX}allow-shared-ip", ""), ports, has)
+    return Seen(service.metadata.uid, words, wants, notes.get(f"{PREFIX}allow-shared-ip", ""), ports, has)
 
 
 @dataclass
@@ -58,9 +61,8 @@ class Observer:
     """Keeps every Service and finds broken promises: an address twice, a move that nobody asked for, an emptied one.
 
     They are made to Services that hold still: `restless` are those that asked for something else since they last got
-    an address; what becomes of them is theirs to bear (they may have to leave an address that they shared). Where one
-    that is restless shares with one that holds still while no controller lives, the next cannot know who of them
-    changed (docs/explanation/why-addresses-never-move.md): a move away from a restless one is no broken promise.
+    an address; what becomes of them is theirs to bear (they may have to leave an address that they shared). One that is
+    seen for the first time with an address, because the API server was away, may have asked for another thing before.
     """
 
     tell: Callable[[str], None]
@@ -78,7 +80,7 @@ class Observer:
             return
         seen = seen_of(service)
         if before is None or before.uid != seen.uid:
-            self.restless.discard(key)
+            (self.restless.add if seen.has else self.restless.discard)(key)
         else:
             self._compare(key, before, seen)
         self.now[key] = seen
@@ -92,8 +94,7 @@ class Observer:
             self.restless.add(key)
         if before.has == seen.has:
             return
-        beside = {other for address in before.has for other in self.holders[address]}
-        if before.has and key not in self.restless and not (seen.has and beside & self.restless):
+        if before.has and key not in self.restless and seen.wants != seen.has:
             word = "moved" if seen.has else "emptied"
             self.tell(f"{word}: {key} from {before.has} to {seen.has}, and always asked for {seen.asks}")
         self.restless.discard(key)

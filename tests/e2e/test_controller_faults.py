@@ -22,9 +22,6 @@ from tests.lab.wait import eventually
 pytestmark = pytest.mark.e2e
 KILLS = int(os.environ.get("HERALD_SOAK_KILLS", "6"))
 SEED = os.environ.get("HERALD_SOAK_SEED", "1")
-# While no controller runs, one of several sharers may change; the next controller cannot tell which, and the younger
-# one moves. So these break a promise now and then: see docs/reference/limits.md.
-OPEN = pytest.mark.skipif("HERALD_SOAK_KILLS" not in os.environ, reason="an open fault, looked for by make soak")
 
 
 class Churn:
@@ -102,7 +99,6 @@ def test_a_controller_killed_again_and_again_during_churn_breaks_no_promise(
     assert churn.promises_kept() > KILLS * 20
 
 
-@OPEN
 @pytest.mark.timeout(600)
 def test_replicas_killed_in_turn_during_churn_break_no_promise(
     processes: ControllerProcess, cluster_api: Cluster, churn: Churn
@@ -158,7 +154,6 @@ def passive(processes: ControllerProcess) -> str:
 
 
 @pytest.mark.timeout(600)
-@OPEN
 def test_an_api_server_killed_during_churn_and_a_forgotten_watch_break_no_promise(
     processes: ControllerProcess, cluster_api: Cluster, churn: Churn
 ) -> None:

@@ -51,6 +51,8 @@ ALLOCATIONS = [
     ServiceAllocation(priority=5, service_selectors=(labelled("tier", "web"),)),
 ]
 
+OURS = (names.ANNOTATION_ASSIGNED_FROM_POOL, names.ANNOTATION_METALLB_POOL, names.ANNOTATION_SHARING_DIGEST)
+
 optional_address = st.sampled_from([None, None, *ADDRESSES])
 
 
@@ -179,14 +181,17 @@ class Planning(RuleBasedStateMachine):
     @precondition(lambda self: self.services)
     @rule(choice=st.data())
     def change(self, choice: st.DataObject) -> None:
+        self._see(self._changed(choice))
+
+    def _changed(self, choice: st.DataObject) -> Service:
         known = self.services[choice.draw(st.sampled_from(sorted(self.services)))]
-        written = {key: value for key, value in known.annotations.items() if "from-pool" in key}
+        written = {key: value for key, value in known.annotations.items() if key in OURS}
         asked = choice.draw(self.requests)
         some = choice.draw(st.sets(st.sampled_from(sorted(asked)), min_size=1))
         fields = {name: value for name, value in asked.items() if name in some}
         if "annotations" in fields:
             fields["annotations"] = {**fields["annotations"], **written}
-        self._see(replace(known, **fields))
+        return replace(known, **fields)
 
     @precondition(lambda self: self.services)
     @rule(choice=st.data())
@@ -227,6 +232,26 @@ class Planning(RuleBasedStateMachine):
             assert effects(service, outcomes[key]) == ()
         self.ledger = anew
 
+    @precondition(lambda self: self.services and not self.calm)
+    @rule(choice=st.data(), order=st.randoms(use_true_random=False))
+    def return_after_an_absence(self, choice: st.DataObject, order: Any) -> None:
+        """No controller ran for a time, and Services changed meanwhile: who did not change is not disturbed."""
+        self.decide()
+        for _ in range(choice.draw(st.integers(1, 3))):
+            changed = self._changed(choice)
+            self.services[changed.key] = changed
+            self.touched.add(changed.key)
+        self.ledger = Ledger(self.settings)
+        self.twin.facts.clear()
+        services = list(self.services.values())
+        order.shuffle(services)
+        self._tell(ConfigChanged(Config(pools=self.pools)))
+        self._tell(NamespacesChanged(self.namespaces))
+        self._tell(QuarantineChanged(self.quarantined))
+        for service in services:
+            self.twin.see(service)
+            self._tell(ServiceChanged(service))
+
     def _see(self, service: Service) -> None:
         self.services[service.key] = service
         self.touched.add(service.key)
@@ -242,7 +267,7 @@ class Planning(RuleBasedStateMachine):
             for effect in effects(self.services[key], entry.outcome):
                 if isinstance(effect, PatchStatus):
                     service = self.services[key]
-                    kept = {name: text for name, text in service.annotations.items() if "from-pool" not in name}
+                    kept = {name: text for name, text in service.annotations.items() if name not in OURS}
                     assert effect.condition is not None
                     self.services[key] = replace(
                         service,
@@ -326,8 +351,6 @@ class PlanningWithReassign(Planning):
 
     stranded = Stranded.REASSIGN
 
-
-assert names.ANNOTATION_ASSIGNED_FROM_POOL.endswith("from-pool")
 
 _EXAMPLES = int(os.environ.get("HERALDLB_EXAMPLES", "60"))
 _SAME = "HERALDLB_EXAMPLES" not in os.environ

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lb_controller.allocation.demand import Demand, read_demand
-from lb_controller.allocation.numbers import address_of
+from lb_controller.allocation.numbers import address_of, number_of
 from lb_controller.allocation.pools import permits
 from lb_controller.model.address import Address, Family, family_of
 from lb_controller.model.cluster import Namespace, Service, ServiceKey
@@ -21,12 +21,13 @@ Addresses = tuple[Address, ...]
 
 @dataclass
 class Fact:
-    """One Service: what it holds, whether it was found to fit since its terms changed last."""
+    """One Service: what it holds, whether it was found to fit since its terms changed last, or a digest says so."""
 
     service: Service
     demand: Demand
     held: Addresses = ()
     certain: bool = False
+    vouched: bool = False
     honoured: str = ""
     reason: AssignedReason | RefusalReason | None = None
 
@@ -52,10 +53,13 @@ class Twin:
         if known is None or known.service.uid != service.uid:
             noted = service.annotations.get("heraldlb.io/assigned-from-pool")
             honoured = demand.pool if service.ingress and demand.pool == noted else ""
-            self.facts[service.key] = Fact(service, demand, tuple(dict.fromkeys(service.ingress)), honoured=honoured)
+            held = tuple(dict.fromkeys(service.ingress))
+            digest = demand.terms.digest(map(number_of, held))
+            vouched = bool(digest) and service.annotations.get("heraldlb.io/sharing-digest") == digest
+            self.facts[service.key] = Fact(service, demand, held, vouched=vouched, honoured=honoured)
             return
         if demand.terms != known.demand.terms:
-            known.certain = False
+            known.certain = known.vouched = False
         known.service, known.demand = service, demand
 
     def plan_from_scratch(self) -> None:
@@ -204,8 +208,9 @@ class Twin:
         return [other for other in self.facts.values() if other is not fact and address in other.held]
 
     def _may_stay(self, fact: Fact, address: Address) -> bool:
-        tenants = [other for other in self._others(fact, address) if other.certain]
-        return fact.certain or all(fact.demand.terms.go_with(other.demand.terms) for other in tenants)
+        others = self._others(fact, address)
+        before = [other for other in others if other.certain or (other.vouched and not fact.vouched)]
+        return fact.certain or all(fact.demand.terms.go_with(other.demand.terms) for other in before)
 
     def _may_join(self, fact: Fact, address: Address) -> bool:
         pool = self._pool_of(address)

@@ -1,6 +1,7 @@
 """An address is given on only when the status of who had it shows it no more."""
 
 from ipaddress import ip_address
+from typing import Any
 
 from lb_controller.app.turns import Turns
 from lb_controller.model.address import Address
@@ -61,3 +62,25 @@ def test_the_freed_address_is_written_only_after_the_move() -> None:
     moved["metadata"]["annotations"]["heraldlb.io/address-pool"] = "q"
     see(reconciler, moved)
     assert wanted(reconciler.work().writes)["b"] == ["192.0.2.1"]
+
+
+def sharer(name: str, version: int, port: int, *, ip: str = "", digest: str = "") -> dict[str, Any]:
+    body = service(name, version, ip=ip, ports=[{"port": port}])
+    notes = body["metadata"]["annotations"]
+    notes["heraldlb.io/allow-shared-ip"] = "k"
+    if digest:
+        notes["heraldlb.io/sharing-digest"] = digest
+    return body
+
+
+def test_who_joins_a_sharer_waits_until_the_sharer_s_new_terms_are_written_down() -> None:
+    reconciler = begun(services=[sharer("a", 5, 80)], pools=[pool("p", 9, "192.0.2.1-192.0.2.1")])
+    [first] = reconciler.work().writes
+    old = first.patch.annotations["heraldlb.io/sharing-digest"]
+    see(reconciler, sharer("a", 60, 81, ip="192.0.2.1", digest=old))
+    see(reconciler, sharer("b", 61, 80))
+    [again] = reconciler.work().writes
+    new = again.patch.annotations["heraldlb.io/sharing-digest"]
+    assert (again.service.key.name, new != old) == ("a", True)
+    see(reconciler, sharer("a", 62, 81, ip="192.0.2.1", digest=new))
+    assert wanted(reconciler.work().writes) == {"b": ["192.0.2.1"]}
