@@ -4,7 +4,6 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
