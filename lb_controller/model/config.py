@@ -88,7 +88,10 @@ class NodePreference:
 
 @dataclass(frozen=True, slots=True)
 class L2Advertisement:
-    """How pools are announced on the local link. Empty `node_selectors`/`service_selectors`: all; `interfaces`: all."""
+    """How pools are announced on the local link. Empty `node_selectors`/`service_selectors`: all; `interfaces`: all.
+
+    `rebalance`: the user's word to move the addresses to their first nodes, once for each new value; "": none.
+    """
 
     name: str
     pools: PoolSelection = PoolSelection()
@@ -96,6 +99,7 @@ class L2Advertisement:
     service_selectors: tuple[LabelSelector, ...] = ()
     interfaces: frozenset[str] = frozenset()
     preferences: tuple[NodePreference, ...] = ()
+    rebalance: str = ""
     origin: Origin = Origin.HERALDLB
 
 

@@ -62,6 +62,8 @@ ANNOTATION_BGP_MED: Final = "heraldlb.io/bgp-med"
 ANNOTATION_BGP_PREPEND: Final = "heraldlb.io/bgp-prepend"
 ANNOTATION_BGP_COMMUNITIES: Final = "heraldlb.io/bgp-communities"
 DEPRECATED_PREFIX: Final = "metallb.universe.tf/"
+# On an L2Advertisement (ours or MetalLB's): each value that is new moves its addresses to their first nodes.
+ANNOTATION_REBALANCE: Final = "heraldlb.io/rebalance"
 ANNOTATION_ASSIGNED_FROM_POOL: Final = "heraldlb.io/assigned-from-pool"
 # On Services with a sharing key: under which terms its addresses were found to be free for it (allocation.sharing).
 ANNOTATION_SHARING_DIGEST: Final = "heraldlb.io/sharing-digest"

@@ -23,6 +23,7 @@ from lb_controller.runtime.settings import Coexistence
 from lb_controller.runtime.tasks import LoopLag, Tasks
 from speaker.app.forwarding import CANNOT_FORWARD, ForwardingWatch
 from speaker.app.inputs import Inputs
+from speaker.app.link import told
 from speaker.app.preflight import Asked, Preflight
 from speaker.app.report import Report
 from speaker.app.secrets import Passwords
@@ -233,13 +234,7 @@ class Brain:
         )
 
     def _link(self, announcement: Announcement) -> LinkAnnouncement:
-        interfaces = announcement.interfaces
-        return LinkAnnouncement(
-            address=str(announcement.address),
-            candidates=announcement.candidates,
-            interfaces=None if interfaces is None else tuple(sorted(interfaces)),
-            fresh=self._new.fresh(announcement.address, time.monotonic()),
-        )
+        return told(announcement, fresh=self._new.fresh(announcement.address, time.monotonic()))
 
     def _from_announcer(self, message: AnyMessage) -> None:
         match message:

@@ -33,13 +33,15 @@ _NAMED = 3  # a sentence names so many nodes; the others are counted
 class Announcement:
     """The nodes that may own the address, best first, at most MOST_CANDIDATES.
 
-    `interfaces`: where this node answers if it owns, None means all.
+    `interfaces`: where this node answers if it owns, None means all. `rebalance`: the values by which users asked to
+    move the address to its first candidate; one that is new moves it, one that goes does not.
     """
 
     address: Address
     candidates: tuple[str, ...]
     interfaces: frozenset[str] | None
     services: tuple[ServiceKey, ...]
+    rebalance: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,9 @@ def _together(address: Address, served: list[_Served], omissions: dict[ServiceKe
     candidates = rank(address, nodes, _weights(nodes, advertisements, view))[:MOST_CANDIDATES]
     here = [entry for entry in advertisements if view.me in view.nodes_of(entry)]
     interfaces = _interfaces(here) if view.me in candidates else None
-    return Decision(Announcement(address, candidates, interfaces, tuple(part.service.key for part in kept)), omissions)
+    keys = tuple(part.service.key for part in kept)
+    rebalance = frozenset(entry.rebalance for entry in advertisements if entry.rebalance)
+    return Decision(Announcement(address, candidates, interfaces, keys, rebalance), omissions)
 
 
 def _weights(nodes: Iterable[str], advertisements: Iterable[L2Advertisement], view: View) -> Mapping[str, int]:

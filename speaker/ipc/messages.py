@@ -15,13 +15,15 @@ import msgspec
 class LinkAnnouncement(msgspec.Struct, frozen=True, kw_only=True, tag="link-announcement"):
     """One address and the ranked nodes that may own it.
 
-    `interfaces` None means all; `fresh`: the address was never announced before.
+    `interfaces` None means all; `fresh`: the address was never announced before. `rebalance`: a value that was not
+    among these before moves the address to its first candidate.
     """
 
     address: str
     candidates: tuple[str, ...]
     interfaces: tuple[str, ...] | None = None
     fresh: bool = False
+    rebalance: tuple[str, ...] = ()
 
 
 class LinkSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag="link-snapshot"):

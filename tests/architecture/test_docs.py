@@ -101,6 +101,7 @@ def test_every_annotation_and_label_is_named() -> None:
     assert f"`{names.ANNOTATION_ASSIGNED_FROM_POOL}`" in text
     assert f"`{names.ANNOTATION_METALLB_POOL}`" in text
     assert f"`{names.LABEL_EXCLUDE_NODE}`" in text
+    assert f"| `{names.ANNOTATION_REBALANCE}` |" in text
     for name in (names.ANNOTATION_BGP_MED, names.ANNOTATION_BGP_PREPEND, names.ANNOTATION_BGP_COMMUNITIES):
         assert f"| `{name}` |" in text
 

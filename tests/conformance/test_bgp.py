@@ -61,7 +61,10 @@ def config_of(given: dict[str, Any]) -> Config:
         RawObject(
             entry["kind"],
             Origin(entry.get("group", "heraldlb.io")),
-            {"metadata": {"name": entry["name"], "labels": entry.get("labels", {})}, "spec": entry["spec"]},
+            {
+                "metadata": {key: entry[key] for key in ("name", "labels", "annotations") if key in entry},
+                "spec": entry["spec"],
+            },
         )
         for entry in given["objects"]
     ]

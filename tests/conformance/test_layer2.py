@@ -60,6 +60,8 @@ def shown(announcement: Announcement) -> dict[str, Any]:
     }
     if announcement.interfaces is not None:
         found["interfaces"] = sorted(announcement.interfaces)
+    if announcement.rebalance:
+        found["rebalance"] = sorted(announcement.rebalance)
     return found
 
 

@@ -69,10 +69,10 @@ class Member:
 
         eventually(connected, within=30, what="a connection", every=0.02)
 
-    def say(self, addresses: list[str], members: list[str]) -> None:
+    def say(self, addresses: list[str], members: list[str], *, rebalance: tuple[str, ...] = ()) -> None:
         assert self.speaker is not None
         announcements = tuple(
-            LinkAnnouncement(address=address, candidates=tuple(self.world.ranked(address, members)))
+            LinkAnnouncement(address=address, candidates=self.world.ranked(address, members), rebalance=rebalance)
             for address in addresses
         )
         snapshot = LinkSnapshot(node=self.name, members=tuple(members), announcements=announcements)
@@ -128,6 +128,7 @@ class OwnershipWorld:
         self.space = Namespaces(f"ho{uuid.uuid4().hex[:5]}-")
         self.members = {name: Member(self, name, 11 + index) for index, name in enumerate(names)}
         self.askings: list[Asking] = []
+        self.rebalanced = False
         self.wire: Wire | None = None
 
     def ranked(self, address: str, members: list[str]) -> tuple[str, ...]:

@@ -112,6 +112,56 @@ def test_a_restart_moves_nothing(world: OwnershipWorld) -> None:
     assert len([member for member in owners if member.process is not None and member.process.poll() is None]) == 1
 
 
+def lost_and_found(world: OwnershipWorld, name: str) -> None:
+    """The node loses its addresses and is there again, ready to take some."""
+    member = world.members[name]
+    member.signal(signal.SIGKILL)
+    member.end()
+    time.sleep(2)
+    member.start()
+    member.connect()
+    member.say(MANY, NAMES, rebalance=said(world))
+    time.sleep(3)
+
+
+def said(world: OwnershipWorld) -> tuple[str, ...]:
+    return ("1",) if world.rebalanced else ()
+
+
+def owners(world: OwnershipWorld) -> dict[str, str]:
+    found = {address: world.owner(address) for address in MANY}
+    return {address: owner.name for address, owner in found.items() if owner is not None}
+
+
+def test_a_rebalance_moves_each_address_to_its_first_node_once_and_without_a_gap(world: OwnershipWorld) -> None:
+    first = {address: world.ranked(address, NAMES)[0] for address in MANY}
+    old = settled(world, VIP, *MANY[1:])
+    lost_and_found(world, old.name)
+    away = owners(world)
+    assert away.keys() == first.keys()
+    assert away[VIP] != old.name
+    asking = world.ask(VIP)
+    time.sleep(0.5)
+    begun = time.monotonic()
+    world.rebalanced = True
+    for member in world.members.values():
+        member.say(MANY, NAMES, rebalance=said(world))
+    eventually(lambda: owners(world) == first, within=5, what="every address at its first node", every=0.02)
+    time.sleep(0.5)
+    assert asking.longest_gap(begun - 0.1) < 0.2
+    assert asking.who() == {old.mac}
+
+    # The same value again moves nothing, whoever restarted: speakers repeat it, and announcers remember it.
+    lost_and_found(world, old.name)
+    away = owners(world)
+    assert away.keys() == first.keys()
+    assert away[VIP] != old.name
+    for member in world.members.values():
+        member.say(MANY, NAMES, rebalance=said(world))
+    time.sleep(2)
+    assert owners(world) == away
+
+
 def test_strangers_with_another_key_are_not_heeded(tmp_path: Path) -> None:
     made = OwnershipWorld(tmp_path, ["node-a", "node-b"])
     keys = {name: tmp_path / f"{name}.key" for name in made.members}

@@ -70,6 +70,13 @@ class RawObject:
                 return Condition(type_, status, reason, message, last_transition_time=since)
         return None
 
+    def annotation(self, name: str) -> str:
+        """The annotation's value, "" when it is not there."""
+        metadata = self.body.get("metadata")
+        found = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+        value = found.get(name, "") if isinstance(found, Mapping) else ""
+        return value if isinstance(value, str) else ""
+
     def labels(self) -> Mapping[str, str]:
         metadata = self.body.get("metadata")
         found = metadata.get("labels") if isinstance(metadata, Mapping) else None
@@ -168,6 +175,7 @@ def l2_advertisement(raw: RawObject, problems: list[Problem]) -> L2Advertisement
         service_selectors=spec.selectors("serviceSelectors"),
         interfaces=frozenset(spec.texts("interfaces")),
         preferences=tuple(preferences),
+        rebalance=raw.annotation(names.ANNOTATION_REBALANCE).strip(),
         origin=raw.origin,
     )
     return found if len(problems) == before else None

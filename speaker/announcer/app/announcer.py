@@ -229,7 +229,7 @@ class Announcer:
 
 def _event(entry: LinkAnnouncement) -> Announce:
     interfaces = None if entry.interfaces is None else frozenset(entry.interfaces)
-    return Announce(ip_address(entry.address), entry.candidates, interfaces, entry.fresh)
+    return Announce(ip_address(entry.address), entry.candidates, interfaces, entry.fresh, frozenset(entry.rebalance))
 
 
 def _decline(reasons: Iterable[str]) -> Decline:

@@ -20,15 +20,15 @@ class Members:
 class Announce:
     """Who may own the address, best first, and on which interfaces (None: all).
 
-    `fresh`: never announced before, so the link is asked for a host that has it already. `rebalance`: each new value
-    moves the address to its first rank.
+    `fresh`: never announced before, so the link is asked for a host that has it already. `rebalance`: a value
+    that was not among these before moves the address to its first rank, once.
     """
 
     address: Address
     candidates: tuple[str, ...]
     interfaces: frozenset[str] | None = None
     fresh: bool = False
-    rebalance: str = ""
+    rebalance: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ class Machine:
         if core.owns(key):
             if before.interfaces != entry.interfaces:
                 self._lifecycle.reinterface(key, None)
-            if entry.rebalance and entry.rebalance != before.rebalance:
+            if entry.rebalance - before.rebalance:
                 self._moves.rebalance(key)
         elif before.candidates != entry.candidates:
             self._vacancies.reconsider(key)

@@ -399,7 +399,7 @@ def test_a_rebalance_moves_addresses_to_their_first_rank_without_a_gap() -> None
     world.checks.forget()
     for node in world.nodes.values():
         for entry in list(node.entries.values()):
-            node.entries[entry.address] = Announce(entry.address, entry.candidates, rebalance="1")
+            node.entries[entry.address] = Announce(entry.address, entry.candidates, rebalance=frozenset({"1"}))
             node.tell(node.entries[entry.address])
     world.run_for(5)
     for address in world.addresses:

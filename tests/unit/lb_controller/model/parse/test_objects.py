@@ -145,6 +145,26 @@ def test_preferences_keep_weight_and_selector() -> None:
     assert not preference.selector.matches({"rack": "2"})
 
 
+@pytest.mark.parametrize(
+    ("annotations", "wanted"),
+    [
+        (None, ""),
+        ({}, ""),
+        ({"heraldlb.io/rebalance": ""}, ""),
+        ({"heraldlb.io/rebalance": " 2026-11-27 "}, "2026-11-27"),
+        ({"heraldlb.io/rebalance": 7}, ""),
+        ("odd", ""),
+    ],
+)
+@pytest.mark.parametrize("origin", Origin)
+def test_an_l2_advertisement_of_either_group_says_when_to_rebalance(
+    annotations: object, wanted: str, origin: Origin
+) -> None:
+    metadata = {"name": "x", "annotations": annotations}
+    (found,) = parse_config([RawObject(L2, origin, {"metadata": metadata, "spec": {}})])[0].l2_advertisements
+    assert found.rebalance == wanted
+
+
 def test_match_labels_and_expressions_must_both_hold() -> None:
     selector = {"matchLabels": {"a": "1"}, "matchExpressions": [{"key": "b", "operator": "DoesNotExist"}]}
     (advertisement,) = parsed(L2, {"nodeSelectors": [selector]})[0].l2_advertisements
