@@ -94,7 +94,7 @@ class Observer:
             self.restless.add(key)
         if before.has == seen.has:
             return
-        if before.has and key not in self.restless and seen.wants != seen.has:
+        if before.has and key not in self.restless and not (seen.has and seen.wants == seen.has):
             word = "moved" if seen.has else "emptied"
             self.tell(f"{word}: {key} from {before.has} to {seen.has}, and always asked for {seen.asks}")
         self.restless.discard(key)
