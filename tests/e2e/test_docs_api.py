@@ -25,7 +25,8 @@ def understood() -> list[Found]:
     """The kubectl commands, with a name in place of each placeholder, up to a pipe or redirection."""
     found = []
     for command in commands():
-        for text in re.findall(r"kubectl [^|>;)]+", command.text):
+        written = re.sub(r"\$\((?!kubectl )[^)]*\)", "the-output", command.text)
+        for text in re.findall(r"kubectl [^|>;)]+", written):
             words = re.sub(r"\b(NAME|NODE|POD)\b", "some-name", text).strip()
             if METALLB not in words.replace(".metallb.io", METALLB) and "metallb" not in words:
                 found.append(Found(command.page, words))

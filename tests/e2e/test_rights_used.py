@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -26,6 +27,8 @@ class Right(NamedTuple):
 CREATED = 201  # also of a `patch` or `update` that made the object, which needs the right to create as well
 # An object of ours is read again when a write of its status was refused, because somebody wrote it at that moment.
 ON_CONFLICT = {Right("heraldlb.io", plural, "get") for plural in names.PLURALS.values()}
+EPOCH = datetime.fromtimestamp(0, UTC)
+AUTHORIZER_LAG = timedelta(seconds=5)  # the authorizer learns of a binding by a watch
 # Asked for only where MetalLB's own definitions are served; this cluster has none.
 OF_METALLB = "metallb.io"
 
@@ -76,14 +79,17 @@ def idle(world: World, account: str) -> set[Right]:
 
 
 def refused(world: World) -> list[str]:
-    """Requests that were forbidden while the bindings of the roles were there."""
+    """Requests that were forbidden while the bindings of the roles were there, and known to the authorizer."""
     bound: dict[str, bool] = defaultdict(bool)
+    since = EPOCH
     found = []
     for entry in audit(world):
         thing, code = entry.get("objectRef", {}), entry.get("responseStatus", {}).get("code", 0)
+        at = datetime.fromisoformat(entry["requestReceivedTimestamp"])
         if thing.get("resource", "").endswith("rolebindings"):
             bound[thing.get("name", "")] = entry["verb"] == "create" and code < 300
-        elif code == 403 and all(bound.values()):
+            since = at
+        elif code == 403 and all(bound.values()) and at - since > AUTHORIZER_LAG:
             found.append(f"{entry['user']['username']}: {entry['verb']} {entry['requestURI']}")
     return found
 
