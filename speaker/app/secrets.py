@@ -1,18 +1,25 @@
-"""Passwords of BGP peers: Secrets of our own namespace, read when a peer refers to them, and again every minute."""
+"""Passwords of BGP peers: Secrets of our own namespace, read when a peer refers to them, and whenever they change.
+
+A watch of each Secret says that something changed; where there is none (no right to it, the API server away), the
+Secret is read again every minute.
+"""
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Callable, Iterable
 
 import msgspec
 
-from lb_controller.kube.client import Api
+from lb_controller.kube.client import Api, Query
 from lb_controller.kube.errors import ApiError, Forbidden, NotFound
 from lb_controller.kube.resources import Resource
 from lb_controller.runtime.logging import logger
 
 AGAIN_SECONDS = 60.0
 SOON_SECONDS = 2.0  # after an answer that did not come
+WATCH_SECONDS = 300
+SILENCE_SECONDS = WATCH_SECONDS + 30.0  # without a byte: the watch is dead
 log = logger()
 
 
@@ -33,6 +40,7 @@ class Passwords:
         self._answered: frozenset[str] = frozenset()
         self._failed: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
+        self._watches: dict[str, asyncio.Task[None]] = {}
 
     @property
     def open(self) -> frozenset[str]:
@@ -48,14 +56,34 @@ class Passwords:
 
     async def run(self) -> None:
         """Keep the passwords fresh for ever."""
+        try:
+            while True:
+                self._wake.clear()
+                self._watch_wanted(self._wanted)
+                await self._read_all()
+                again = SOON_SECONDS if self._failed else AGAIN_SECONDS
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), again if self._wanted else None)
+        finally:
+            self._watch_wanted(frozenset())
+
+    def _watch_wanted(self, wanted: frozenset[str]) -> None:
+        for name in self._watches.keys() - wanted:
+            self._watches.pop(name).cancel()
+        for name in wanted - self._watches.keys():
+            self._watches[name] = asyncio.create_task(self._watch(name), name=f"secret {name}")
+
+    async def _watch(self, name: str) -> None:
+        """Wake the reader with each change of the Secret, and with its state when a watch begins."""
+        query: Query = {"fieldSelector": f"metadata.name={name}", "timeoutSeconds": WATCH_SECONDS}
         while True:
-            await self._read_all()
-            again = SOON_SECONDS if self._failed else AGAIN_SECONDS
             try:
-                await asyncio.wait_for(self._wake.wait(), again if self._wanted else None)
-            except TimeoutError:
-                continue
-            self._wake.clear()
+                async with self._api.watch(self._secrets.path, query, silence=SILENCE_SECONDS) as events:
+                    async for _ in events:
+                        self._wake.set()
+            except ApiError as error:
+                log.debug("secret_not_watched", secret=name, error=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
 
     async def _read_all(self) -> None:
         found, answered, failed = {}, set(), set()

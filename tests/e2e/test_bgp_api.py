@@ -123,7 +123,7 @@ def test_a_password_that_changes_in_its_secret_is_followed(router: Router, facts
     has(router, "10.79.0.1/32", within=30)
     before = router.sessions_made(NODE)
     secret("second-password")
-    eventually(lambda: router.sessions_made(NODE) > before, within=90, what="a session with the second password")
+    eventually(lambda: router.sessions_made(NODE) > before, within=30, what="a session with the second password")
     has(router, "10.79.0.1/32")
     status = json.loads(facts.lab.kubectl("get", "bgppeer", "tor", "-o", "json"))
     assert "second-password" not in json.dumps(status)

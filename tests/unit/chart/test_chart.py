@@ -260,13 +260,13 @@ def test_nobody_may_read_secrets_of_other_namespaces(default: list[dict[str, Any
                 assert rule["verbs"] == ["get", "update"]
             else:
                 assert role == "Role heraldlb-speaker"
-                assert rule["verbs"] == ["get"]
+                assert rule["verbs"] == ["get", "watch"]
 
 
 def test_the_speakers_may_be_bound_to_the_secrets_of_the_peers() -> None:
     objects = render({"speaker": {"passwordSecrets": ["tor", "spine"]}})
     [rule] = one(objects, "Role", "heraldlb-speaker")["rules"]
-    assert (rule["resourceNames"], rule["verbs"]) == (["tor", "spine"], ["get"])
+    assert (rule["resourceNames"], rule["verbs"]) == (["tor", "spine"], ["get", "watch"])
 
 
 def test_the_webhook_asks_about_every_kind_where_the_controller_answers(default: list[dict[str, Any]]) -> None:

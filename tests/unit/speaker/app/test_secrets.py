@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -25,6 +26,20 @@ class Answers:
     def __init__(self, **answers: Any) -> None:
         self.answers = {PATH + name: answer for name, answer in answers.items()}
         self.asked: list[str] = []
+        self.watched: list[str] = []
+        self.changed: asyncio.Queue[bytes] | None = None  # None: nobody may watch
+
+    @asynccontextmanager
+    async def watch(self, path: str, query: dict[str, Any], *, silence: float) -> AsyncIterator[Any]:
+        assert silence > query["timeoutSeconds"]
+        self.watched.append(f"{path}?{query['fieldSelector']}")
+        if self.changed is None:
+            raise Forbidden(path, 403, "no")
+        yield self._changes(self.changed)
+
+    async def _changes(self, changed: asyncio.Queue[bytes]) -> AsyncIterator[list[bytes]]:
+        while line := await changed.get():
+            yield [line]
 
     async def get(self, path: str) -> bytes:
         self.asked.append(path)
@@ -146,3 +161,37 @@ def test_a_secret_without_the_key_password_is_as_good_as_none(body: bytes) -> No
         assert passwords.known == {}
 
     reading(Answers(tor=body), work)
+
+
+def test_a_change_is_followed_at_once_where_the_secret_can_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 3600.0)
+    answers = Answers(tor=secret("old"))
+
+    async def work(passwords: Passwords, told: list[int]) -> None:
+        answers.changed = asyncio.Queue()
+        passwords.want(["tor"])
+        await until(lambda: passwords.known == {"tor": "old"})
+        answers.answers[PATH + "tor"] = secret("new")
+        answers.changed.put_nowait(b"{}")
+        await until(lambda: passwords.known == {"tor": "new"})
+        answers.changed.put_nowait(b"")  # the watch ends, and the next one follows it
+        await until(lambda: len(answers.watched) == 2)
+        assert set(answers.watched) == {PATH.rstrip("/") + "?metadata.name=tor"}
+        answers.answers[PATH + "tor"] = secret("newer")
+        answers.changed.put_nowait(b"{}")
+        await until(lambda: passwords.known == {"tor": "newer"})
+
+    reading(answers, work)
+
+
+def test_a_secret_that_nobody_refers_to_is_not_watched_any_more() -> None:
+    answers = Answers(tor=secret("old"))
+
+    async def work(passwords: Passwords, told: list[int]) -> None:
+        answers.changed = asyncio.Queue()
+        passwords.want(["tor"])
+        await until(lambda: len(answers.watched) == 1)
+        passwords.want([])
+        await until(lambda: not any(task.get_name() == "secret tor" for task in asyncio.all_tasks()))
+
+    reading(answers, work)
