@@ -95,7 +95,7 @@ class Controller:
         self._leading = False
         self._begin_at = 0
         self._shown = -1
-        self._pace: Pace[ObjectId] = Pace()
+        self._pace: Pace[str] = Pace()  # by UID: a Service made anew under its name owes nothing
         self._blocked: set[ObjectId] = set()
         self._said: dict[ObjectId, tuple[Condition, dict[str, Any]]] = {}
         self._backoff = Backoff(random.random, most=5.0)
@@ -248,8 +248,8 @@ class Controller:
 
     def _reached(self, id_: ObjectId) -> None:
         """The API server answers: everything that waited for it may go, and the written object is looked at again."""
-        self._pace.spend(id_, time.monotonic())
         if id_[0] == SERVICE:
+            self._pace.spend(self._uid(id_), time.monotonic())
             self.reconciler.touch([ServiceKey(*id_[1])])
         self._backoff.reset()
         if self._blocked:
@@ -280,7 +280,7 @@ class Controller:
         now, clock = rfc3339(), time.monotonic()
         for write in work.writes:
             id_ = (SERVICE, write.service.key)
-            if wait := self._pace.wait(id_, clock):
+            if wait := self._pace.wait(write.service.uid, clock):
                 self._later(wait, Again((id_,)))
             else:
                 outlets.writer.submit(service_job(id_, write, now))

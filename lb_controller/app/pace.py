@@ -13,12 +13,12 @@ class Pace(Generic[K]):
     """Counts writes by key; `now` is in seconds of any clock that runs forward."""
 
     def __init__(self, *, burst: int = 10, seconds: float = 3.0) -> None:
-        self._burst, self._seconds = burst, seconds
+        self.burst, self._seconds = burst, seconds
         self._spent: dict[K, tuple[float, float]] = {}
 
     def wait(self, key: K, now: float) -> float:
         """Seconds until `key` may be written; 0 for at once."""
-        return max(0.0, (self._debt(key, now) - (self._burst - 1)) * self._seconds)
+        return max(0.0, (self._debt(key, now) - (self.burst - 1)) * self._seconds)
 
     def spend(self, key: K, now: float) -> None:
         """`key` was written."""
@@ -30,5 +30,5 @@ class Pace(Generic[K]):
 
     def forget_idle(self, now: float) -> None:
         """Drop keys whose writes are long paid off."""
-        limit = self._burst * self._seconds
+        limit = self.burst * self._seconds
         self._spent = {key: (spent, at) for key, (spent, at) in self._spent.items() if now - at < limit}

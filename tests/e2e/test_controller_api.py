@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lb_controller.app.pace import Pace
 from tests.e2e.controller_world import (
     SYSTEM,
     Cluster,
@@ -132,6 +133,16 @@ def test_a_service_that_changes_its_type_and_back_loses_and_regains_an_address(
     cluster_api.refused("web", "PoolExhausted")
     cluster_api.delete("other")
     assert cluster_api.address("web") == "10.77.4.1"
+
+
+def test_a_service_made_anew_again_and_again_is_served_at_once_each_time(
+    controller: ControllerProcess, cluster_api: Cluster
+) -> None:
+    cluster_api.pool("small", "192.0.2.7/32")
+    for _ in range(2 * Pace[str]().burst):
+        cluster_api.create("a")
+        assert cluster_api.address("a", within=2) == "192.0.2.7"
+        cluster_api.delete("a")
 
 
 def test_the_second_of_two_that_ask_for_one_address_gets_it_when_the_first_goes(

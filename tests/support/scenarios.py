@@ -37,6 +37,11 @@ class Stage:
     foreign: tuple[str, ...] | None
     expected: Mapping[str, Expected]
 
+    @property
+    def changes(self) -> int:
+        """How many objects are applied or deleted."""
+        return len(self.apply) + len(self.delete)
+
     def in_order(self) -> list[Manifest]:
         """The manifests to apply: namespaces and pools before Services, each by name."""
         return sorted(self.apply, key=lambda found: (found["kind"] == "Service", place(found)))
@@ -50,6 +55,11 @@ class Scenario:
     settings: Mapping[str, Any]
     stages: tuple[Stage, ...]
     offline: str = ""
+
+    @property
+    def found_at_start(self) -> bool:
+        """Whether its first stage is what a controller finds when it starts: a Service has a status already."""
+        return any("status" in manifest for manifest in self.stages[0].apply)
 
     @property
     def dual_stack(self) -> bool:
