@@ -30,7 +30,8 @@ def service_job(id_: ObjectId, write: ServiceWrite, now: str) -> StatusJob:
         annotations=patch.annotations,
     )
     events = tuple(_service_event(event, now) for event in write.events)
-    return StatusJob(id_, SERVICES.object_path(*patch.key), body, events)
+    urgent = bool(patch.ingress) and not service.ingress
+    return StatusJob(id_, SERVICES.object_path(*patch.key), body, events, urgent)
 
 
 def _service_event(effect: EmitEvent, now: str) -> Event:

@@ -12,7 +12,7 @@ import sys
 from lb_controller.allocation.changes import AllocationSettings
 from lb_controller.app.certificate_keeper import CertificateKeeper
 from lb_controller.app.controller import Contested, Controller, Leading, Outlets, Seen
-from lb_controller.app.inputs import Value, sources
+from lb_controller.app.inputs import SERVICE, Value, sources
 from lb_controller.app.leavers import Leavers
 from lb_controller.app.lister import Lister
 from lb_controller.app.metrics import ControllerMetrics
@@ -30,6 +30,7 @@ from lb_controller.kube.lease import Candidacy, Leadership, Timing
 from lb_controller.kube.rivals import RivalWatch
 from lb_controller.model import names
 from lb_controller.model.names import FIELD_MANAGER_CONTROLLER
+from lb_controller.runtime.garbage import LongLived
 from lb_controller.runtime.health import Health, serving
 from lb_controller.runtime.logging import follow_level, logger
 from lb_controller.runtime.metrics import registry
@@ -67,6 +68,7 @@ async def main(settings: ControllerSettings) -> None:
         parts = _Parts(settings, api, controller, metrics)
         health.checks["inputs"] = parts.why_not_listed
         tasks.start("loop_lag", lag.run())
+        tasks.start("garbage", LongLived(lambda: len(controller.reconciler.observed[SERVICE].objects)).run())
         tasks.start("log_level", follow_level(settings.log_level_file, settings.log_level))
         parts.start(tasks)
         log.info("started", replica=settings.replica, namespace=settings.namespace)

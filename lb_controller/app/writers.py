@@ -6,6 +6,7 @@ conflict the worker fetches the newer object and reports it.
 """
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto, unique
@@ -33,12 +34,16 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StatusJob:
-    """Apply `body` to the status of the object at `path`; `events` are to be told once it is written."""
+    """Apply `body` to the status of the object at `path`; `events` are to be told once it is written.
+
+    `urgent` is what somebody waits for, an address: it goes before news of those that have theirs.
+    """
 
     id: ObjectId
     path: str
     body: Mapping[str, Any]
     events: tuple[Event, ...] = ()
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,9 @@ class Writer:
         self._api, self._may_write, self._report = api, may_write, report
         self._waiting: dict[ObjectId, StatusJob] = {}
         self._writing: set[ObjectId] = set()
-        self._queue: asyncio.Queue[ObjectId] = asyncio.Queue()
+        # (not urgent, number, id): an id may stand there twice, and the second finds nothing to write.
+        self._queue: asyncio.PriorityQueue[tuple[bool, int, ObjectId]] = asyncio.PriorityQueue()
+        self._numbers = itertools.count()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -70,8 +77,9 @@ class Writer:
         """Write this as soon as a worker is free, instead of what was submitted for the object before."""
         if job.id in self._writing:
             return
-        if job.id not in self._waiting:
-            self._queue.put_nowait(job.id)
+        waiting = self._waiting.get(job.id)
+        if waiting is None or (job.urgent and not waiting.urgent):
+            self._queue.put_nowait((not job.urgent, next(self._numbers), job.id))
         self._waiting[job.id] = job
 
     def busy(self) -> bool:
@@ -89,7 +97,7 @@ class Writer:
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
-            job = self._waiting.pop(await self._queue.get(), None)
+            job = self._waiting.pop((await self._queue.get())[2], None)
             if job is None:
                 continue
             self._writing.add(job.id)

@@ -16,6 +16,7 @@ from lb_controller.kube.rivals import RivalWatch
 from lb_controller.model import names
 from lb_controller.model.cluster import Service
 from lb_controller.model.config import Config
+from lb_controller.runtime.garbage import LongLived
 from lb_controller.runtime.health import Health
 from lb_controller.runtime.logging import logger
 from lb_controller.runtime.metrics import registry
@@ -105,6 +106,7 @@ class Brain:
         tasks.start("bgp", self._bgp_client.run())
         tasks.start("settle", self._settle_for_ever())
         tasks.start("loop_lag", self.lag.run())
+        tasks.start("garbage", LongLived(lambda: len(self._decider.cluster.services)).run())
         tasks.start("preflight", self.preflight.run())
         tasks.start("forwarding", self._forwarding.run(), may_end=True)
         self.status.start(tasks)

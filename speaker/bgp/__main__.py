@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from lb_controller.runtime.garbage import LongLived
 from lb_controller.runtime.logging import LogFormat, LogLevel, configure, follow_level
 from lb_controller.runtime.settings import read, setting
 from lb_controller.runtime.tasks import Tasks, run
@@ -34,6 +35,7 @@ async def serve(settings: BgpSettings) -> None:
     supervisor = Supervisor(settings.socket_dir, settings.drain_seconds)
     async with Tasks() as tasks:
         tasks.start("log_level", follow_level(settings.log_level_file, settings.log_level))
+        tasks.start("garbage", LongLived(lambda: 0).run())
         tasks.start("bridge", supervisor.daemon.listen())
         tasks.start("daemon", supervisor.keep_daemon(), may_end=True)
         tasks.start("apply", supervisor.apply())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from lb_controller.model.address import Address
+from lb_controller.runtime.garbage import LongLived
 from lb_controller.runtime.logging import logger
 from lb_controller.runtime.tasks import LoopLag, Tasks
 from speaker.announcer.app import memory, ownership
@@ -73,6 +74,7 @@ class Announcer:
         tasks.start("save", self._save())
         tasks.start("report", self._report())
         tasks.start("lag", self._lag.run())
+        tasks.start("garbage", LongLived(lambda: len(self._said)).run())
         tasks.start("interfaces", self._follow_interfaces())
         tasks.start("router_advertisements", RouterAdvertisements(self.settings.socket_dir).run())
         await tasks.stopped()
