@@ -224,7 +224,7 @@ class Machine:
                 self._conflicts.settle(key)
                 self._moves.settle(key)
                 self._vacancies.settle(key)
-        for key in core.disputed:
+        for key in sorted(core.disputed):
             if core.owns(key):
                 self._tenure.defend(key)
         core.disputed.clear()

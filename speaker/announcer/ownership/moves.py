@@ -86,7 +86,7 @@ class Moves:
         if not self.failback:
             return
         ready = {peer.name for peer in self.core.roster.peers.values() if peer.ready}
-        for name in ready - self._ready:
+        for name in sorted(ready - self._ready):
             self._failbacks.plan(name, self.core.now + self.core.timers.failback)
         for name in self._ready - ready:
             self._failbacks.cancel(name)

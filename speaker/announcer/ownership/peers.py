@@ -126,8 +126,8 @@ class Roster:
     def set_members(self, names: Iterable[str]) -> list[Peer]:
         """The members are these now. Returns the peers that went."""
         wanted = set(names) - {self.me}
-        gone = [self.peers.pop(name) for name in self.peers.keys() - wanted]
-        for name in wanted - self.peers.keys():
+        gone = [self.peers.pop(name) for name in sorted(self.peers.keys() - wanted)]
+        for name in sorted(wanted - self.peers.keys()):
             self.peers[name] = Peer(name, node_id(name))
         self.by_id = {peer.id: peer for peer in self.peers.values()}
         mine = node_id(self.me)

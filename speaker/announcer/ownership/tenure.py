@@ -124,5 +124,5 @@ class Tenure:
             self._majority_since = core.now
         if core.now - self._majority_since < core.timers.upgrade:
             return
-        for key in [key for key in self._weak if len(core.book.claimants(key)) == 1]:
+        for key in sorted(key for key in self._weak if len(core.book.claimants(key)) == 1):
             self._state(key, Strength.STRONG)

@@ -67,7 +67,7 @@ class Checks:
 
     def answers_changed(self, node: "Node", addresses: frozenset[Address]) -> None:
         """A node begins or ends to answer for these."""
-        for address in addresses:
+        for address in sorted(addresses):
             self._look_at(address)
             if self.protected == node.name and address in self.kept and address not in node.answering:
                 self._break("I4", f"{node.name} stopped answering {address} though only others suffered")
@@ -140,8 +140,8 @@ class Checks:
     def _pair(self, address: Address) -> None:
         now = self.world.now
         answering = [name for name, node in self.world.nodes.items() if address in node.answering]
-        pairs = {(address, one, other) for one in answering for other in answering if one < other}
-        meeting = {pair for pair in pairs if self._meet(pair[1], pair[2])} if pairs else pairs
+        pairs = [(address, one, other) for one in answering for other in answering if one < other]
+        meeting = [pair for pair in pairs if self._meet(pair[1], pair[2])]
         for pair in [pair for pair in self._doubles if pair[0] == address and pair not in meeting]:
             self.doubles.append(now - self._doubles.pop(pair))
         for pair in meeting:

@@ -3,6 +3,7 @@ answering at every moment)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from random import Random
 
 from speaker.announcer.ownership.events import Unwilling
@@ -149,9 +150,21 @@ class Story:
 
 def run(family: str, seed: int) -> Outcome:
     """One seed of a family."""
+    return _play(family, seed, record=False)[0]
+
+
+def trace(family: str, seed: int) -> str:
+    """A digest of everything that was said and answered in one seed."""
+    outcome, world = _play(family, seed, record=True)
+    told = (outcome, world.recorded, world.checks.moves, world.checks.gaps, world.checks.doubles, world.reported)
+    return sha256(repr(told).encode()).hexdigest()
+
+
+def _play(family: str, seed: int, *, record: bool) -> tuple[Outcome, World]:
     rng = Random(f"{family}/{seed}")
     setting = setting_of(rng, least=3 if family == "calm" else 2)
     world = World(f"{family}/{seed}", setting)
+    world.recording = record
     spared = rng.choice(world.names) if family == "calm" else None
     world.checks.forgiving = spared is None
     story = Story(world, rng, spared)
@@ -176,4 +189,5 @@ def run(family: str, seed: int) -> Outcome:
     except TooManyBroken:
         pass
     checks = world.checks
-    return Outcome(family, seed, tuple(checks.broken), checks.longest_gap, checks.longest_double, tuple(story.lines))
+    outcome = Outcome(family, seed, tuple(checks.broken), checks.longest_gap, checks.longest_double, tuple(story.lines))
+    return outcome, world

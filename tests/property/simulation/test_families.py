@@ -1,5 +1,9 @@
 """Random faults: the fast suite runs a few seeds, `make simulate` as many as one likes."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.property.simulation.families import run
@@ -14,6 +18,17 @@ def test_no_seed_breaks_an_invariant(family: str, seed: int) -> None:
 
 def test_a_seed_replays_exactly() -> None:
     assert run("mixed", 7) == run("mixed", 7)
+
+
+def test_a_seed_plays_the_same_in_every_process() -> None:
+    seeds = ["mixed:1", "mixed:3", "mixed:4", "mixed:10", "calm:1", "calm:6", "calm:7", "calm:15", "calm:20"]
+    traces = set()
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-m", "tests.property.simulation.trace", *seeds]
+        traces.add(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+    assert len(traces) == 1, "the order of a set or of hashes decides something"
+    assert len(set(traces.pop().split())) == 2 * len(seeds)
 
 
 @pytest.mark.parametrize("seed", [484, 20068])
