@@ -214,24 +214,22 @@ class Bench:
         others = {name for name in others if not name.startswith("swap")}
         print(f"one deleted, one created, 10 times: {figures(waits)}, {len(others) - 1} other Services were written")
 
-    async def edit_pool(self) -> None:
-        """A pool that holds everything is edited while single Services come."""
+    async def edit_pool(self, what: str, *addresses: str, seconds: float = 20) -> None:
+        """The pool that holds everything is edited while single Services come."""
         await self.settle()
-        await scrape("heraldlb_loop_lag_seconds")  # begins to measure anew
-        lags, waits = [], []
-        for number in range(10):
-            extra = [f"10.201.{number}.0/24"]
-            spec = {"spec": {"addresses": ["10.200.0.0/16", *extra]}}
-            await self.api.patch(POOL, spec, manager="bench")
-            name = f"edit{number}"
+        await scrape("heraldlb_loop_lag_seconds")
+        await self.api.patch(POOL, {"spec": {"addresses": list(addresses)}}, manager="bench")
+        lags, waits, end = [], [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            name = f"{what}{len(waits)}"
             begin = time.perf_counter()
             await self.api.post(PATH, body(name))
             await self.seen.until([name])
             waits.append(time.perf_counter() - begin)
-            await asyncio.sleep(1.5)
             lags.append(await scrape("heraldlb_loop_lag_seconds"))
-        print(f"pool edited 10 times with {len(self.seen.assigned)} Services: worst loop lag {figures(lags)}")
-        print(f"    a Service created at that moment: {figures(waits)}")
+            await asyncio.sleep(0.2)
+        print(f"pool {what} with {len(self.seen.assigned)} Services: worst loop lag between looks {figures(lags)}")
+        print(f"    {len(waits)} Services created meanwhile: {figures(waits)}")
 
     async def idle(self, seconds: float = 20) -> None:
         await self.settle()
@@ -273,7 +271,9 @@ async def inside(kubeconfig: str, pid: int) -> None:
         print(memory(pid))
         await bench.singles(MOST)
         await bench.delete_and_create()
-        await bench.edit_pool()
+        await bench.edit_pool("grown", "10.200.0.0/16", "10.201.0.0/24")
+        await bench.edit_pool("shrunk", "10.202.0.0/16")  # every holder is told that its address is in no pool
+        await bench.edit_pool("widened", "10.200.0.0/16", "10.202.0.0/16")
         written = await scrape('heraldlb_status_writes_total{kind="Service",result="written"}')
         print(f"{written:.0f} status writes for {len(seen.assigned)} assignments")
         pools = await scrape('heraldlb_status_writes_total{kind="IPAddressPool",result="written"}')
