@@ -161,12 +161,16 @@ class Contest:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint of a Service. `ready` and `serving` as kube-proxy reads them: unset `ready` means ready."""
+    """One endpoint of a Service. `ready` and `serving` as kube-proxy reads them: unset `ready` means ready.
+
+    `programmed`: False where kube-proxy on its node is known not to carry traffic to it yet (policy Local).
+    """
 
     node: str | None
     ready: bool = True
     serving: bool = True
     terminating: bool = False
+    programmed: bool = True
 
     @property
     def usable(self) -> bool:

@@ -66,6 +66,7 @@ class Brain:
         self._decider = Decider(self.me, ignore_exclusion=settings.ignore_exclude_label)
         self.report.holders = self._decider.holders
         self.inputs = Inputs(api, self._decider, self._serves, self._wake.set, settings.metallb_namespace)
+        self.inputs.local_health.wait = settings.local_health_wait
         # Its speakers answer for its Services as long as they run, whether or not its controller does.
         self._rivals = (
             RivalWatch(api, ("controller", "speaker"), self.inputs.serve_anew)

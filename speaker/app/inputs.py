@@ -29,6 +29,7 @@ from lb_controller.model.parse.config import parse_config
 from lb_controller.model.parse.objects import RawObject
 from lb_controller.model.parse.problems import Problem
 from lb_controller.runtime.tasks import Tasks
+from speaker.app.local_health import LocalHealthWatch
 from speaker.app.slices import Slices
 from speaker.decide.decider import Decider
 
@@ -55,6 +56,7 @@ class Inputs:
         metallb_namespace: str = "",
     ) -> None:
         self.decider, self._serves, self._on_change = decider, serves, on_change
+        self.local_health = LocalHealthWatch(decider.me, lambda: decider.cluster.nodes, self._opened)
         self.problems: tuple[Problem, ...] = ()
         self.config = Config()
         self._raws: dict[tuple[str, str, Origin], RawObject] = {}
@@ -81,6 +83,7 @@ class Inputs:
         for reflector in self._reflectors:
             tasks.start(f"watch {reflector.resource}", reflector.run())
         tasks.start("first lists", self._tell_when_listed(), may_end=True)
+        tasks.start("local health", self.local_health.run())
 
     async def _tell_when_listed(self) -> None:
         """The list that comes last may be empty, and then it changes no fact."""
@@ -94,6 +97,7 @@ class Inputs:
 
     def settle(self) -> None:
         """Bring the configuration up to date; call it before deciding."""
+        self.local_health.begin()
         if self._config_stale:
             self._config_stale = False
             self.config, self.problems = parse_config(self._raws.values())
@@ -143,7 +147,17 @@ class Inputs:
         if service is not None and not self._serves(service):
             service = None
         self.decider.set_service(ServiceKey(*key), service)
+        self._look_at_endpoints(ServiceKey(*key))
 
     def _slice(self, key: Key, found: EndpointSlice | None) -> None:
-        for service, endpoints in self._slices.put(key, found).items():
-            self.decider.set_endpoints(service, endpoints)
+        for service in self._slices.put(key, found):
+            self._look_at_endpoints(service)
+
+    def _look_at_endpoints(self, key: ServiceKey) -> None:
+        endpoints = self.local_health.marked(key, self.decider.cluster.services.get(key), self._slices.of(key))
+        self.decider.set_endpoints(key, endpoints)
+
+    def _opened(self, key: ServiceKey) -> None:
+        """kube-proxy here carries traffic to the Service's endpoints from now on."""
+        self._look_at_endpoints(key)
+        self._on_change()

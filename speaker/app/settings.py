@@ -42,6 +42,12 @@ class SpeakerSettings:
     forwarding_wait: float = setting(
         10.0, help="seconds that a starting speaker waits for kube-proxy before it takes it for absent", minimum=0
     )
+    local_health_wait: float = setting(
+        5.0,
+        help="seconds that kube-proxy may take to answer on the healthCheckNodePort of a Service with policy Local, "
+        "when its first endpoint on this node has become ready, before it is taken for absent; 0 asks nothing",
+        minimum=0,
+    )
     metrics_host: str = setting("0.0.0.0", help="address of /metrics, /healthz and /readyz")
     metrics_port: int = setting(9471, help="port of the same; 0 serves nothing", minimum=0, maximum=65535)
     log_level: LogLevel = setting(LogLevel.INFO, help="least severity that is logged")

@@ -30,6 +30,10 @@ class Slices:
             self._slices.setdefault(service, {})[key[1]] = found.endpoints
         return {service: self._endpoints(service) for service in touched}
 
+    def of(self, service: ServiceKey) -> Endpoints:
+        """The endpoints of the Service."""
+        return self._endpoints(service) if service in self._slices else ()
+
     def _endpoints(self, service: ServiceKey) -> Endpoints:
         slices = self._slices[service]
         if not slices:

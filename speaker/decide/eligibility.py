@@ -42,8 +42,20 @@ def serving_nodes(service: Service, endpoints: Iterable[Endpoint]) -> frozenset[
     """The nodes from which the Service can be served; None: any node."""
     usable = [endpoint for endpoint in endpoints if endpoint.usable]
     if service.traffic_policy is TrafficPolicy.LOCAL:
-        return frozenset(endpoint.node for endpoint in usable if endpoint.node is not None)
+        return frozenset(endpoint.node for endpoint in usable if endpoint.node is not None and endpoint.programmed)
     return None if usable else frozenset()
+
+
+def not_programmed(service: Service, endpoints: Iterable[Endpoint]) -> Omission | None:
+    """What is said where kube-proxy alone keeps the Service from being served; None: it does not."""
+    nodes = sorted({endpoint.node or "" for endpoint in endpoints if endpoint.usable and not endpoint.programmed})
+    if not nodes:
+        return None
+    message = (
+        f"kube-proxy on node {', '.join(nodes)} does not carry traffic to the endpoints of Service {service.key} there "
+        f"yet, by its healthCheckNodePort {service.health_check_node_port} (policy Local)"
+    )
+    return Omission(OmissionReason.NODE_CANNOT_FORWARD, message)
 
 
 def without_endpoints(service: Service) -> Omission:

@@ -19,7 +19,14 @@ from lb_controller.model.address import Address
 from lb_controller.model.cluster import Service, ServiceKey
 from lb_controller.model.config import Config, L2Advertisement, Pool, PoolSelection
 from lb_controller.model.reasons import OmissionReason
-from speaker.decide.eligibility import OBSTACLES, node_obstacle, selected, serving_nodes, without_endpoints
+from speaker.decide.eligibility import (
+    OBSTACLES,
+    node_obstacle,
+    not_programmed,
+    selected,
+    serving_nodes,
+    without_endpoints,
+)
 from speaker.decide.facts import Cluster, Omission
 from speaker.decide.ranking import rank
 
@@ -140,6 +147,8 @@ def _serve(service: Service, matching: tuple[L2Advertisement, ...], view: View) 
     if not chosen:
         message = f"the node selectors of L2Advertisement {names} select no node, so none announces {service.key}"
         return Omission(OmissionReason.NO_ELIGIBLE_NODE, message)
+    if not possible and (waiting := not_programmed(service, endpoints)):
+        return waiting
     if not possible:
         message = f"no node selected by L2Advertisement {names} has a ready endpoint of {service.key} (policy Local)"
         return Omission(OmissionReason.NO_LOCAL_ENDPOINT, message)

@@ -9,7 +9,7 @@ from lb_controller.model.cluster import Endpoint, Node, Service, ServiceKey, Tra
 from lb_controller.model.config import BGPAdvertisement, Config
 from lb_controller.model.reasons import OmissionReason
 from speaker.decide.attributes import wishes_of
-from speaker.decide.eligibility import selected, serving_nodes, without_endpoints
+from speaker.decide.eligibility import not_programmed, selected, serving_nodes, without_endpoints
 from speaker.decide.facts import Omission
 from speaker.decide.matching import Matching
 from speaker.ipc.messages import Peer
@@ -114,6 +114,8 @@ class Offers:
             return without_endpoints(service)
         serving = serving_nodes(service, endpoints)
         if serving is not None and self._node.name not in serving:
+            if waiting := not_programmed(service, self._on_this_node(endpoints)):
+                return waiting
             message = f"Service {service.key} has no ready endpoint on node {self._node.name} (policy Local)"
             return Omission(OmissionReason.NO_LOCAL_ENDPOINT, message)
         return here
@@ -122,6 +124,9 @@ class Offers:
         """The usable endpoints of this node that serve the Service; None: those of all nodes do."""
         if service.traffic_policy is not TrafficPolicy.LOCAL:
             return None
+        return self._on_this_node(endpoints)
+
+    def _on_this_node(self, endpoints: Endpoints) -> list[Endpoint]:
         return [endpoint for endpoint in endpoints if endpoint.usable and endpoint.node == self._node.name]
 
 

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,20 @@ def test_traffic_policy_local_is_announced_only_from_nodes_with_endpoints(world:
     hop = world.lab.node_address(node)
     eventually(lambda: world.next_hops(by_bgp) == [hop], within=10, what=f"{hop} as the only next hop of {by_bgp}")
     assert "192.168.88.50" in world.answer("ext", by_bgp).split()[1], "the client's source address was lost"
+
+
+def test_a_local_endpoint_is_announced_once_kube_proxy_carries_traffic_to_it(world: World) -> None:
+    node = world.node_of_pod("single")
+    assert world.lab.space.signal(node, "/kube-proxy", signal.SIGSTOP)
+    try:
+        name = world.service("local-late", pool="link", local=True, app="single")
+        [address] = world.addresses(name)
+        heard = [world.arp_answers(address) for _ in range(4)]  # half a second each
+    finally:
+        world.lab.space.signal(node, "/kube-proxy", signal.SIGCONT)
+    assert heard == [set()] * 4
+    assert world.answer("cli", address).startswith("single-")
+    assert world.arp_owner(address) == node
 
 
 def test_the_owner_s_link_is_cut_and_another_node_answers(world: World) -> None:

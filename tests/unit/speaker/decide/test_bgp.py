@@ -1,10 +1,13 @@
 """Details of the BGP decision; its rules are the scenarios in tests/conformance/bgp."""
 
+from dataclasses import replace
+
 import pytest
 
 from lb_controller.model.address import parse_address
-from lb_controller.model.cluster import Endpoint, Node, Service, ServiceKey
+from lb_controller.model.cluster import Endpoint, Node, Service, ServiceKey, TrafficPolicy
 from lb_controller.model.config import BGPAdvertisement, BGPPeer, Config
+from lb_controller.model.reasons import OmissionReason
 from speaker.decide.bgp import BgpDecision, desired_bgp
 from speaker.decide.facts import Cluster
 from speaker.decide.offers import prefix_of
@@ -71,3 +74,17 @@ def test_times_that_were_given_are_handed_on() -> None:
     odd = BGPPeer(name="t", my_asn=1, peer_asn=2, address=PEER.address, hold_time=30, keepalive_time=3, connect_time=20)
     [peer] = peers_of(Config(bgp_peers=(odd,)), NODE, {}).peers
     assert (peer.hold_time, peer.keepalive_time, peer.connect_time) == (30, 3, 20)
+
+
+def test_a_service_that_kube_proxy_here_does_not_serve_yet_is_not_announced_and_the_reason_names_the_port() -> None:
+    facts = cluster("a")
+    [key] = facts.services
+    local = replace(facts.services[key], traffic_policy=TrafficPolicy.LOCAL, health_check_node_port=30999)
+    waiting = Cluster({key: local}, facts.nodes, {key: (Endpoint("node1", programmed=False), Endpoint("node2"))})
+    decision = decide(waiting, BGPAdvertisement("x"))
+    assert not decision.routes
+    [omission] = decision.omissions.values()
+    assert omission.reason is OmissionReason.NODE_CANNOT_FORWARD
+    assert "kube-proxy on node node1" in omission.message
+    assert "30999" in omission.message
+    assert decide(Cluster({key: local}, facts.nodes, {key: (Endpoint("node1"),)}), BGPAdvertisement("x")).routes

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lb_controller.model.address import Address, parse_address, parse_range
-from lb_controller.model.cluster import Endpoint, Node, Service, ServiceKey
+from lb_controller.model.cluster import Endpoint, Node, Service, ServiceKey, TrafficPolicy
 from lb_controller.model.config import Config, L2Advertisement, Pool, PoolSelection
 from lb_controller.model.reasons import OmissionReason
 from speaker.decide import decider as module
@@ -173,3 +173,20 @@ def test_of_very_many_nodes_the_first_sixteen_are_named_and_the_others_move_noth
     decider.set_node(candidates[0], None)
     assert decider.settle().changed
     assert decider.announcements[B].candidates[:15] == candidates[1:]
+
+
+def test_a_service_that_kube_proxy_nowhere_serves_yet_is_told_so_and_announced_as_soon_as_it_does() -> None:
+    decider = Decider("a")
+    decider.set_config(CONFIG)
+    for name in ("a", "b"):
+        decider.set_node(name, Node(name=name))
+    local = replace(service("web", A), traffic_policy=TrafficPolicy.LOCAL, health_check_node_port=30999)
+    decider.set_service(local.key, local)
+    decider.set_endpoints(local.key, (Endpoint("a", programmed=False),))
+    assert decider.settle() == NOTHING
+    [omission] = decider.omissions[A].values()
+    assert omission.reason is OmissionReason.NODE_CANNOT_FORWARD
+    assert "30999" in omission.message
+    decider.set_endpoints(local.key, (Endpoint("a"), Endpoint("b", programmed=False)))
+    [announcement] = decider.settle().changed
+    assert announcement.candidates == ("a",)

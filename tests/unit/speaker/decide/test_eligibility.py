@@ -1,5 +1,6 @@
 """Which nodes may announce at all, and where a Service can be served."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,8 @@ def test_no_selectors_select_all_and_several_are_alternatives() -> None:
 @pytest.mark.parametrize(
     ("policy", "endpoints", "nodes"),
     [
+        (TrafficPolicy.LOCAL, (replace(ON_A, programmed=False), ON_B), frozenset({"b"})),
+        (TrafficPolicy.CLUSTER, (replace(ON_A, programmed=False),), None),
         (TrafficPolicy.CLUSTER, (), frozenset()),
         (TrafficPolicy.CLUSTER, (GONE,), frozenset()),
         (TrafficPolicy.CLUSTER, (ON_A,), None),
