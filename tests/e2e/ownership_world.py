@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -134,17 +135,20 @@ class OwnershipWorld:
     def ranked(self, address: str, members: list[str]) -> tuple[str, ...]:
         return rank(ip_address(address), members)
 
-    def up(self, *flags: str) -> None:
+    def up(self, *flags: str, absent: Sequence[str] = ()) -> None:
+        """Plug everybody in, and start the announcers of those that are not absent."""
         self.space.make_switch()
         for member in self.members.values():
             self.space.plug(member.name, member.name, member.part)
             words = self.space.ip(member.name, "-o", "link", "show", "eth0").split()
             member.mac = bytes.fromhex(words[words.index("link/ether") + 1].replace(":", ""))
-            member.start(*flags)
+            if member.name not in absent:
+                member.start(*flags)
         self.space.plug("cli", "cli", CLIENT)
         self.wire = Wire(self.space, "cli")
         for member in self.members.values():
-            member.connect()
+            if member.process is not None:
+                member.connect()
 
     def announce(self, *addresses: str) -> None:
         """All speakers name the candidates of these addresses."""
@@ -177,6 +181,17 @@ class OwnershipWorld:
     def cut(self, name: str, *, up: bool = False) -> None:
         """Pull a member's cable at the switch, or plug it in again."""
         self.space.ip("sw", "link", "set", name, "up" if up else "down")
+
+    def part(self, sender: Member, receiver: Member) -> None:
+        """The switch loses what one member sends to another, broadcasts too; everybody else hears both."""
+        chain = "bridge", "parted", "forward"
+        self.space.run("sw", "nft", "add", "table", *chain[:2])
+        self.space.run("sw", "nft", "add", "chain", *chain, "{ type filter hook forward priority 0; }")
+        self.space.run("sw", "nft", "add", "rule", *chain, "iif", sender.name, "oif", receiver.name, "drop")
+
+    def join(self) -> None:
+        """Nobody is parted any more."""
+        self.space.run("sw", "nft", "delete", "table", "bridge", "parted")
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()

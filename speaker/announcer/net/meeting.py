@@ -18,7 +18,7 @@ from speaker.announcer.ownership.codec import decode, encode
 from speaker.announcer.ownership.events import Answered, Asked, Claimed, Event, Received
 from speaker.announcer.ownership.keyring import Keyring
 from speaker.announcer.ownership.malformed import MalformedPacket
-from speaker.announcer.ownership.messages import Message, node_id
+from speaker.announcer.ownership.messages import Flag, Message, node_id
 
 BATCH = 64
 Count = Counter[tuple[str, str]]
@@ -73,8 +73,14 @@ class Meeting:
     # --- out
 
     def send(self, message: Message, to: str | None) -> None:
-        """A datagram to one member, or to everybody; to one whose address is not known it goes to everybody."""
+        """A datagram to one member, or to everybody; to one whose address is not known it goes to everybody.
+
+        After a loss of carrier the kernel knows no neighbour, and asks for one again only after a second when its
+        first question was lost, as it is where a switch port comes up. So an urgent word brings a question of its own.
+        """
         address = self.addresses.get(to) if to is not None else None
+        if address is not None and message.header.flags & Flag.WANT:
+            self.ask(address)
         if not self._socket.send(encode(message, self.keyring), str(address) if address is not None else None):
             self._count[DROPPED, "not_sent"] += 1
 

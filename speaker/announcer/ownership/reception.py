@@ -163,8 +163,9 @@ class Reception:
         held = {key: core.book.of(peer.name)[key] for key in core.book.of(peer.name)}
         resumes = peer.state is State.ALIVE and not header.flags & Flag.DECLINE
         if resumes and core.phase is Phase.RUNNING:  # otherwise this node may have missed that others took over
+            if not peer.resuming:  # one that restarts again and again must not hold its addresses back for ever
+                self._graces.plan(peer.name, core.now + core.timers.grace)
             peer.resuming = set(held)
-            self._graces.plan(peer.name, core.now + core.timers.grace)
         else:
             core.touched.update(core.book.forget(peer.name, Cause.RESTART, core.now))
         lost = {key: Claim(0, 0) for key, last in core.book.lost.items() if last.node == peer.name}

@@ -444,3 +444,17 @@ def test_a_death_costs_datagrams_by_nodes_and_addresses_not_their_product(nodes:
     assert world.datagrams.total() - before <= 50 * nodes + 4 * (addresses / 54 + nodes) + idle
     assert world.checks.longest_gap <= 0.85
     assert all(len(world.owners(address)) == 1 for address in world.addresses)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_owner_whose_link_flaps_on_and_on_is_replaced_though_it_is_heard_in_between(seed: int) -> None:
+    """Each return is a new boot; the grace for what it held runs from the first."""
+    world = world_of(f"flapping/{seed}")
+    first = owner(world)
+    for _ in range(20):
+        world.set_carrier(first, up=False)
+        world.run_for(0.3)
+        world.set_carrier(first, up=True)
+        world.run_for(0.1)
+    assert owner(world) != first
+    assert world.checks.longest_gap <= 1.5
