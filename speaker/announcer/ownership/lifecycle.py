@@ -37,8 +37,12 @@ class Lifecycle:
     @property
     def deadline(self) -> float:
         core = self.core
-        deaf_at = core.heard_anybody + core.timers.deaf if self._may_be_deaf else NEVER
-        return min(self._hellos.deadline, self._words.deadline, self._leave_at, self._next_end(), deaf_at)
+        soonest = core.heard_anybody + core.timers.deaf if self._may_be_deaf else NEVER
+        if self.asking:
+            soonest = min(soonest, self._hellos.deadline, self._next_end())
+        if core.declines:
+            soonest = min(soonest, self._words.deadline, self._leave_at)
+        return soonest
 
     # --- carrier and lateness
 

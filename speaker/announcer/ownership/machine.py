@@ -131,7 +131,7 @@ class Machine:
             self._lifecycle.progress()
         self._settle()
         effects = self._speech.take()
-        deadline = min(part.deadline for part in self._parts) if core.phase is not Phase.CARRIERLESS else NEVER
+        deadline = min([part.deadline for part in self._parts]) if core.phase is not Phase.CARRIERLESS else NEVER
         self.deadline = min(now + core.timers.wake, deadline, core.hello_at)
         return effects
 
@@ -254,8 +254,8 @@ class Machine:
     def owned(self) -> dict[Address, frozenset[str]]:
         """The addresses that this node owns, each with the interfaces where it answers."""
         core = self._core
-        entries = ((address_of(key), core.entries.get(key)) for key in core.book.of(core.me))
-        return {address: core.interfaces(entry) for address, entry in entries if entry is not None}
+        entries = [core.entries.get(key) for key in core.book.of(core.me)]
+        return {entry.address: core.interfaces(entry) for entry in entries if entry is not None}
 
     @property
     def announced(self) -> frozenset[Address]:

@@ -6,6 +6,7 @@ dictionaries of thousands of them are read for every datagram.
 
 from dataclasses import dataclass
 from enum import IntEnum, unique
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
@@ -23,6 +24,7 @@ def key_of(address: Address) -> Key:
     return _MAPPED + address.packed if address.version == 4 else address.packed
 
 
+@lru_cache(maxsize=65536)
 def address_of(key: Key) -> Address:
     """The address of 16 bytes."""
     return IPv4Address(key[12:]) if key[:12] == _MAPPED else IPv6Address(key)

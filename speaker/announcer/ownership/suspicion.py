@@ -108,7 +108,12 @@ class Suspicions:
     @property
     def _was_late(self) -> bool:
         """This node was late just now: its own clock is the suspect, not its peers."""
-        return self.core.now - self.core.late_at < self.core.timers.detection
+        return self.core.now < self._trusted_at
+
+    @property
+    def _trusted_at(self) -> float:
+        """Compared as it is planned: a difference is rounded in another way, and the check would be due for ever."""
+        return self.core.late_at + self.core.timers.detection
 
     def session_down(self, peer: Peer) -> None:
         """The peer's BFD says that it does not hear this node. It was heard, so that is no suspicion."""
@@ -240,6 +245,6 @@ class Suspicions:
         if at > self.core.now:
             self._checks.plan(peer.name, at)
         elif self._was_late:
-            self._checks.plan(peer.name, self.core.late_at + self.core.timers.detection)
+            self._checks.plan(peer.name, self._trusted_at)
         else:
             self.suspect(peer, loud=True)

@@ -23,9 +23,11 @@ class Bfd:
     def __init__(self, interval: float, multiplier: int, rng: Random) -> None:
         self.interval, self.multiplier, self.rng = interval, multiplier, rng
         self.sessions: dict[str, Session] = {}
+        self._deadline: float | None = NEVER  # None: to be found out
 
     def watch(self, peers: frozenset[str], now: float) -> None:
         """Hold sessions with exactly these peers."""
+        self._deadline = None
         for peer in self.sessions.keys() - peers:
             del self.sessions[peer]
         for peer in sorted(peers - self.sessions.keys()):
@@ -36,7 +38,7 @@ class Bfd:
         session = self.sessions.get(peer)
         if session is None:
             return False
-        session.heard = now
+        session.heard, self._deadline = now, None
         before = session.state
         if state == DOWN:
             session.state = INIT if before == DOWN else DOWN if before == UP else INIT
@@ -48,22 +50,28 @@ class Bfd:
 
     def forgive(self, now: float) -> None:
         """The process was late: detection times start again."""
+        self._deadline = None
         for session in self.sessions.values():
             session.heard = now
 
     def expired(self, now: float) -> list[str]:
         """The peers whose detection time has passed."""
-        found = []
+        found: list[str] = []
+        if self.deadline > now:
+            return found
         for peer, session in self.sessions.items():
             if session.state != DOWN and now >= session.heard + self._detection(session):
                 if session.state == UP:
                     found.append(peer)
-                session.state, session.next_packet = DOWN, now
+                session.state, session.next_packet, self._deadline = DOWN, now, None
         return found
 
     def due(self, now: float) -> list[tuple[str, int]]:
         """The packets to send now."""
-        packets = []
+        packets: list[tuple[str, int]] = []
+        if self.deadline > now:
+            return packets
+        self._deadline = None
         for peer, session in self.sessions.items():
             if session.next_packet <= now:
                 packets.append((peer, session.state))
@@ -77,9 +85,9 @@ class Bfd:
     @property
     def deadline(self) -> float:
         """When there is something to do."""
-        soonest = NEVER
-        for session in self.sessions.values():
-            soonest = min(soonest, session.next_packet)
-            if session.state != DOWN:
-                soonest = min(soonest, session.heard + self._detection(session))
-        return soonest
+        if self._deadline is None:
+            sessions = self.sessions.values()
+            packets = [session.next_packet for session in sessions]
+            expiries = [session.heard + self._detection(session) for session in sessions if session.state != DOWN]
+            self._deadline = min(packets + expiries, default=NEVER)
+        return self._deadline

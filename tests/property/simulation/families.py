@@ -9,6 +9,7 @@ from random import Random
 from speaker.announcer.ownership.events import Unwilling
 from tests.property.simulation.checks import Broken, TooManyBroken
 from tests.property.simulation.lan import Quality
+from tests.property.simulation.pace import Runaway
 from tests.property.simulation.world import Setting, World
 
 SETTLED = 2.5  # seconds until faults begin
@@ -188,6 +189,8 @@ def _play(family: str, seed: int, *, record: bool) -> tuple[Outcome, World]:
         world.checks.finish()
     except TooManyBroken:
         pass
+    except Runaway as error:
+        world.checks.broken.append(Broken("Runaway", world.now, str(error)))
     checks = world.checks
     outcome = Outcome(family, seed, tuple(checks.broken), checks.longest_gap, checks.longest_double, tuple(story.lines))
     return outcome, world

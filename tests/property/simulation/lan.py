@@ -45,7 +45,7 @@ class Lan:
             or receiver in self.deaf
             or sender in gone
             or receiver in gone
-            or self.cuts[sender, receiver]
+            or self.cuts.get((sender, receiver))
         )
 
     def meets(self, one: str, other: str) -> bool:

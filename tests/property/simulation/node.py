@@ -91,6 +91,7 @@ class Node:
         self.busy_until = 0.0
         self.queue: list[object] = []
         self.wake_at = float("inf")
+        self.alarm_at = float("inf")  # the earliest time at which the world looks whether it is to be woken
         self.answering: frozenset[Address] = frozenset()
         self.effects: list[Effect] = []
         self.rng = Random(f"{world.seed}/{name}")
@@ -248,7 +249,7 @@ class Node:
         machine = self.machine
         if machine is None or self.frozen or machine.silent or self.name in self.world.lan.carrierless:
             now_answering: frozenset[Address] = frozenset()
-        elif changed or not self.answering:
+        elif changed or (not self.answering and machine.known(self.name)[0]):
             now_answering = frozenset(machine.owned)
         else:
             return

@@ -458,3 +458,16 @@ def test_an_owner_whose_link_flaps_on_and_on_is_replaced_though_it_is_heard_in_b
         world.run_for(0.1)
     assert owner(world) != first
     assert world.checks.longest_gap <= 1.5
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_peer_that_dies_after_it_answered_a_thawed_node_is_looked_for_once_not_for_ever(seed: int) -> None:
+    world = world_of(f"late/{seed}", settle=3 + seed / 17, nodes=2)
+    world.freeze("n0")
+    world.run_for(1)
+    world.thaw("n0")
+    world.run_for(0.01)
+    world.kill("n1")
+    world.run_for(2)  # raises Runaway when the machine wants to be woken again in the same moment
+    assert owner(world) == "n0"
+    sound(world)

@@ -20,6 +20,7 @@ from tests.property.simulation.bfd import Bfd
 from tests.property.simulation.checks import Checks
 from tests.property.simulation.lan import CLIENT, Lan, Quality
 from tests.property.simulation.node import FOREIGN, LINK, Announcement, Answer, Ask, Node, carrier
+from tests.property.simulation.pace import Pace
 
 KEYRING = Keyring({1: b"simulated"}, 1, cluster="c", link=LINK)
 SAMPLE = 0.02  # seconds between looks at invariants that only time breaks
@@ -51,6 +52,7 @@ class World:
         self.timers = Timers.of(setting.interval, setting.multiplier)
         self._heap: list[tuple[float, int, Callable[..., object], tuple[object, ...]]] = []
         self._order = 0
+        self._pace = Pace(setting.nodes, setting.addresses)
         self.lan = Lan(setting.quality, Random(f"{seed}/lan"), self._arrives)
         self.names = [f"n{number}" for number in range(setting.nodes)]
         self.nodes = {name: Node(name, self) for name in self.names}
@@ -78,16 +80,20 @@ class World:
     def wake_later(self, node: Node, when: float) -> None:
         """Wake the node then, unless it is woken before."""
         when = max(when, self.now)
-        if when < node.wake_at or node.wake_at <= self.now:
-            self.at(when, self._wake, node)
         node.wake_at = when
+        if when < node.alarm_at:
+            node.alarm_at = when
+            self.at(when, self._wake, node)
 
     def _wake(self, node: Node) -> None:
+        if node.alarm_at != self.now:
+            return  # an earlier one was set since
+        node.alarm_at = float("inf")
         if node.machine is None or node.frozen:
             return
         if node.wake_at > self.now:
-            self.at(node.wake_at, self._wake, node)
-        elif node.wake_at == self.now:
+            self.wake_later(node, node.wake_at)
+        else:
             node.wake()
 
     def run(self, until: float) -> None:
@@ -95,6 +101,7 @@ class World:
         heap = self._heap
         while heap and heap[0][0] <= until:
             self.now, _, action, arguments = heapq.heappop(heap)
+            self._pace.count(self.now)
             action(*arguments)
         self.now = until
 
