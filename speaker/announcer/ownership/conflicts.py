@@ -105,12 +105,12 @@ class Conflicts:
         core, key = self.core, key_of(event.address)
         prober = core.roster.peers.get(event.member)
         owner = core.best(key)
-        if prober is None or owner in (None, prober.name):
+        if prober is None or owner is None or owner == prober.name or core.resumes(owner, key):
             return
         if owner == core.me:
             if core.phase is Phase.RUNNING:
                 core.out.better(prober.name, key, Owner(core.id, core.book.of(core.me)[key], vouched=True))
-        elif prober.name in core.roster.watch and owner is not None and core.may_vouch(core.roster.peers[owner]):
+        elif prober.name in core.roster.watch and core.may_vouch(core.roster.peers[owner]):
             core.out.better(prober.name, key, self._owner(key, owner))
 
     def answered(self, event: Answered) -> None:

@@ -136,10 +136,17 @@ class Core:
             return self.phase is Phase.LATE
         return bool(self.roster.peers[node].flags & Flag.LATE)
 
+    def resumes(self, node: str, key: Key) -> bool:
+        """Whether the claim is one of a former process, kept so that its node may state it again."""
+        return node != self.me and key in self.roster.peers[node].resuming
+
     def beats(self, key: Key, first: str, second: str) -> bool:
-        """Whether the claim of `first` comes before that of `second`; both claim the address."""
-        mine = not self.is_late(first), self.book.of(first)[key]
-        other = not self.is_late(second), self.book.of(second)[key]
+        """Whether the claim of `first` comes before that of `second`; both claim the address.
+
+        One that was kept for a restarted node comes last: it will not state it when it hears of a living owner.
+        """
+        mine = not self.resumes(first, key), not self.is_late(first), self.book.of(first)[key]
+        other = not self.resumes(second, key), not self.is_late(second), self.book.of(second)[key]
         return mine > other if mine != other else rank_key(first, key) < rank_key(second, key)
 
     def best(self, key: Key) -> str | None:

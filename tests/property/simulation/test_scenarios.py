@@ -471,3 +471,21 @@ def test_a_peer_that_dies_after_it_answered_a_thawed_node_is_looked_for_once_not
     world.run_for(2)  # raises Runaway when the machine wants to be woken again in the same moment
     assert owner(world) == "n0"
     sound(world)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_claim_kept_for_a_restarted_node_does_not_beat_the_one_that_took_over(seed: int) -> None:
+    world = world_of(f"kept/{seed}", nodes=4, shortlist=2)
+    first, second = ranked(world)
+    world.split({second})
+    world.at(3.6, world.kill, first)
+    world.run(3.9)
+    assert second in world.owners(world.addresses[0])  # on its island, without a majority
+    world.split({second}, by=-1)
+    world.run(4.0)
+    world.start(first)  # before the others suspected it
+    world.run(4.1)
+    world.cut(first, second)
+    world.run(8.0)
+    assert owner(world) == second
+    sound(world)
