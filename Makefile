@@ -77,8 +77,9 @@ soak: setup ## what takes hours: 100,000 worlds of layer 2, 50 kills of the cont
 	HERALD_SOAK_KILLS=50 $(PYTEST) -m e2e tests/e2e/test_controller_faults.py
 
 e2e: setup ## tests on a real Kubernetes in network namespaces (root)
-	@# Real time on a small machine: what failed is said, and then tried once more by itself.
-	$(PYTEST) -m e2e tests/e2e || { echo "== what failed, once more by itself"; $(PYTEST) -m e2e --last-failed --last-failed-no-failures none tests/e2e; }
+	$(LAB) build all
+	$(LAB) build image
+	$(BIN)/python -m tests.e2e
 
 demo: setup ## the main job on a real Kubernetes, shown step by step (root; KEEP=1 leaves it running)
 	$(BIN)/python -m tests.lab.demo

@@ -1,7 +1,7 @@
 """The labs of a test session: an API-only one, and a cluster of three nodes with HeraldLB installed.
 
 HERALD_LAB_REUSE=NAME takes a running lab of that name instead, and leaves it running. When a test fails, the logs of
-all programs and pods are copied at that moment to tests/e2e/.artifacts/TEST/.
+all programs and pods are copied at that moment to tests/e2e/.artifacts/PART/TEST/; `python -m tests.e2e` has two parts.
 """
 
 import contextlib
@@ -22,15 +22,19 @@ from tests.lab.shell import LabError, Result
 
 __all__ = ["cluster_api", "controller", "processes", "system"]  # fixtures for every test of this folder
 
-ARTIFACTS = Path(__file__).parent / ".artifacts"
+ARTIFACTS = Path(__file__).parent / ".artifacts" / os.environ.get("HERALD_E2E_PART", "")
 MANIFESTS = Path(__file__).parent / "manifests"
+WITH_NODES = {"lab", "crowd", "cluster"}  # fixtures
 MOST_KEPT = 10  # one broken thing makes many tests fail in the same way
 LONGEST_LOG = 4_000_000  # bytes
 
 
+@pytest.hookimpl(tryfirst=True)  # before markers are selected by
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.geteuid() != 0:
-        for item in items:
+    for item in items:
+        if not WITH_NODES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.nodes)
+        if os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root: network namespaces"))
 
 

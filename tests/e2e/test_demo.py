@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.namespaces import Namespaces
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.nodes]
 ROOT = Path(__file__).parents[2]
 NAME = f"demo{os.getpid()}"
 

@@ -13,7 +13,7 @@ from tests.lab import images
 from tests.lab.archives import Image
 from tests.unit.chart.test_chart import MODULES
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.nodes]
 BASE_LAYERS = 1
 MOST_BYTES = 150_000_000  # beyond the base image, unpacked
 
