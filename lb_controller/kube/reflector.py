@@ -46,7 +46,10 @@ async def list_all(api: Api, resource: Resource, query: Query | None = None) -> 
 
 
 class Reflector(Generic[T]):
-    """The objects of one resource as values; `run` keeps them fresh and calls `on_change` for each that changed."""
+    """The objects of one resource as values; `run` keeps them fresh and calls `on_change` for each that changed.
+
+    `older`: the same resource in an older version, which is followed where the first is not served.
+    """
 
     def __init__(  # noqa: PLR0913 - what to follow, and how
         self,
@@ -59,8 +62,10 @@ class Reflector(Generic[T]):
         label_selector: str = "",
         silence: float = 90.0,
         missing_retry: float = 15.0,
+        older: Resource | None = None,
     ) -> None:
         self._api, self.resource, self._on_change = api, resource, on_change
+        self._newest, self._older = resource, older
         selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
         self._query = {name: text for name, text in selectors.items() if text}
         self._silence, self._missing_retry = silence, missing_retry
@@ -89,17 +94,32 @@ class Reflector(Generic[T]):
                 if not self._version:
                     await self._list()
                 await self._watch()
+                self._prefer_newest()
             except Gone:
                 self._log.info("list_anew", since=self._version)
                 self._version = ""
                 await self._wait_if_again()
             except NotFound as error:
+                if self._turn_to_older():
+                    continue
                 self._take_absence(error)
                 await asyncio.sleep(self._missing_retry * (0.75 + random.random() / 2))
             except ApiError as error:
                 await self._wait(str(error), error.retry_after or 0.0)
             except msgspec.DecodeError as error:
                 await self._wait(f"the answer is no JSON of this resource: {error}", 0.0)
+
+    def _turn_to_older(self) -> bool:
+        """Whether the older version is still to be tried."""
+        turned = self._older is not None and self.resource is self._newest
+        self.resource = self._older if turned and self._older is not None else self._newest
+        self._version = ""
+        return turned
+
+    def _prefer_newest(self) -> None:
+        """An upgrade may have brought the newest version; its fields are more."""
+        if self.resource is not self._newest:
+            self.resource, self._version = self._newest, ""
 
     async def _list(self) -> None:
         items, version = await list_all(self._api, self.resource, self._query)

@@ -57,7 +57,10 @@ def custom(kind: str) -> Resource:
     return Resource(names.GROUP, names.VERSION, names.PLURALS[kind])
 
 
-def metallb(kind: str, namespace: str) -> Resource:
-    """The resource of MetalLB's kind of that name; its objects are namespaced, and it reads those of one namespace."""
-    version = names.METALLB_VERSIONS.get(kind, names.VERSION)
+def metallb(kind: str, namespace: str, *, version: str = "") -> Resource:
+    """The resource of MetalLB's kind of that name; its objects are namespaced, and it reads those of one namespace.
+
+    `version`: "" is the newest that it has.
+    """
+    version = version or names.METALLB_VERSIONS.get(kind, names.VERSION)
     return Resource(names.METALLB_GROUP, version, names.PLURALS[kind], namespace)

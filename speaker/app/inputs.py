@@ -71,7 +71,10 @@ class Inputs:
         ]
         if metallb_namespace:
             for kind in names.PLURALS:
-                self._reflectors.append(self._custom(api, kind, Origin.METALLB, metallb(kind, metallb_namespace)))
+                newest, older = (metallb(kind, metallb_namespace, version=version) for version in ("", names.VERSION))
+                self._reflectors.append(
+                    self._custom(api, kind, Origin.METALLB, newest, older if older != newest else None)
+                )
 
     def serve_anew(self) -> None:
         """Ask again of every Service whether it is ours."""
@@ -123,7 +126,9 @@ class Inputs:
         fields = LOAD_BALANCERS_ONLY if resource is SERVICES else ""
         return Reflector(api, resource, read, tell, field_selector=fields)
 
-    def _custom(self, api: Api, kind: str, origin: Origin, resource: Resource) -> Reflector[RawObject]:
+    def _custom(
+        self, api: Api, kind: str, origin: Origin, resource: Resource, older: Resource | None = None
+    ) -> Reflector[RawObject]:
         def read(raw: msgspec.Raw) -> RawObject:
             return RawObject(kind, origin, msgspec.json.decode(raw))
 
@@ -136,7 +141,7 @@ class Inputs:
             self._on_change()
 
         missing_retry = 15.0 if origin is Origin.HERALDLB else 60.0  # MetalLB's CRDs may well never come
-        return Reflector(api, resource, read, tell, missing_retry=missing_retry)
+        return Reflector(api, resource, read, tell, missing_retry=missing_retry, older=older)
 
     # --- facts
 

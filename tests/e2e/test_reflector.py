@@ -50,7 +50,7 @@ def inside(lab: Lab, work: Callable[[Api], Awaitable[None]]) -> None:
 class Followed:
     """A reflector that runs, and what it told."""
 
-    def __init__(self, api: Api, resource: Resource, **options: float) -> None:
+    def __init__(self, api: Api, resource: Resource, **options: Any) -> None:
         self.told: list[tuple[str, bool]] = []
         self._news = asyncio.Event()
         self.reflector: Reflector[dict[str, Any]] = Reflector(
@@ -180,3 +180,24 @@ def test_a_resource_that_does_not_exist_is_empty_until_it_appears_and_again_when
         followed.task.cancel()
 
     inside(api, work)
+
+
+def test_where_only_the_older_version_is_served_that_is_followed(api: Lab) -> None:
+    newest, older = (Resource("test.heraldlb.io", version, "things") for version in ("v2", "v1"))
+    crd = "customresourcedefinition.apiextensions.k8s.io/things.test.heraldlb.io"
+    thing = {"apiVersion": "test.heraldlb.io/v1", "kind": "Thing", "metadata": {"name": "first"}}
+    api.kubectl("apply", "-f", "-", input=json.dumps(THING))
+    api.kubectl("wait", "--for=condition=Established", "--timeout=30s", crd)
+
+    async def work(client: Api) -> None:
+        followed = Followed(client, newest, older=older, missing_retry=60.0)
+        await asyncio.wait_for(followed.reflector.synced.wait(), 10)
+        await asyncio.to_thread(lambda: api.kubectl("apply", "-f", "-", input=json.dumps(thing)))
+        await followed.until(lambda: followed.names() == {"first"})
+        assert followed.reflector.resource == older
+        followed.task.cancel()
+
+    try:
+        inside(api, work)
+    finally:
+        api.kubectl("delete", crd)

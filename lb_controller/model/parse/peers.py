@@ -1,6 +1,7 @@
-"""BGPPeer: the fields of MetalLB's v1beta2; its deprecated v1beta1 is a subset with the same meaning."""
+"""BGPPeer: the fields of MetalLB's v1beta2. Its deprecated v1beta1 has some of them, and writes 0s for times unset."""
 
 from lb_controller.model.config import BGPPeer, DynamicASN, SecretReference
+from lb_controller.model.names import METALLB_GROUP
 from lb_controller.model.parse.objects import RawObject
 from lb_controller.model.parse.problems import Problem
 from lb_controller.model.parse.reader import Reader
@@ -15,7 +16,7 @@ def bgp_peer(raw: RawObject, problems: list[Problem]) -> BGPPeer | None:
     my_asn = spec.number("myASN", 1, _LARGEST)
     if my_asn is None and not spec.has("myASN"):
         spec.wrong("myASN", "is missing; write this side's AS number")
-    hold, keepalive = _times(spec)
+    hold, keepalive = _times(spec, zero_is_unset=raw.body.get("apiVersion") == f"{METALLB_GROUP}/v1beta1")
     found = BGPPeer(
         name=raw.name,
         my_asn=my_asn or 0,
@@ -59,8 +60,10 @@ def _dynamic(spec: Reader) -> DynamicASN | None:
     return DynamicASN(text) if text else None
 
 
-def _times(spec: Reader) -> tuple[int | None, int | None]:
+def _times(spec: Reader, *, zero_is_unset: bool) -> tuple[int | None, int | None]:
     hold, keepalive = _whole(spec, "holdTime", 0, 65535), _whole(spec, "keepaliveTime", 0, 21845)
+    if zero_is_unset:
+        hold, keepalive = hold or None, keepalive or None
     # RFC 4271 4.2: "The Hold Time MUST be either zero or at least three seconds."
     if hold is not None and 0 < hold < 3:
         spec.wrong("holdTime", f"{hold}s is neither 0 nor at least 3s")

@@ -209,6 +209,14 @@ def test_a_peer_of_the_deprecated_version_reads_alike() -> None:
     assert peer.node_selectors[0].matches({"kubernetes.io/hostname": "a"})
 
 
+@pytest.mark.parametrize(("version", "hold"), [("v1beta1", None), ("v1beta2", 0)])
+def test_zero_times_mean_unset_in_the_deprecated_version_alone(version: str, hold: int | None) -> None:
+    spec = {**PEER, "holdTime": "0s", "keepaliveTime": "0s"}
+    body = {"apiVersion": f"metallb.io/{version}", "metadata": {"name": "x"}, "spec": spec}
+    [peer] = parse_config([RawObject(BGP_PEER, Origin.METALLB, body)])[0].bgp_peers
+    assert (peer.hold_time, peer.keepalive_time) == (hold, hold)
+
+
 def test_a_link_local_peer_may_carry_its_zone() -> None:
     (peer,) = parsed(BGP_PEER, {**PEER, "peerAddress": "fe80::1%eth0"})[0].bgp_peers
     assert str(peer.address) == "fe80::1%eth0"
