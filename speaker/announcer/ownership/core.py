@@ -45,6 +45,7 @@ class Core:
         self.started = now
         self.late_at = LONG_AGO
         self.heard_anybody = now
+        self.hushed_at = LONG_AGO  # the last verdict that may come from a silence of everybody
         self.touched: set[Key] = set()
         self.disputed: set[Key] = set()  # another claim to one of ours was heard in this step
         self.returned: set[str] = set()  # peers that were DOWN
@@ -115,8 +116,11 @@ class Core:
     def strength(self, *, after_death: bool) -> Strength:
         """What a claim made now is worth.
 
-        Judged on evidence, not on verdicts: an isolated node condemns one peer after another.
+        Judged on evidence, not on verdicts: an isolated node condemns one peer after another. A verdict that fell in a
+        window in which everybody was silent for a while is worth little: this node may have been cut off meanwhile.
         """
+        if after_death and self.hushed_at == self.now:
+            return Strength.WEAK
         within = self.timers.just_heard if after_death else self.timers.heard_lately
         return Strength(self.roster.hears_majority(self.now - within))
 

@@ -97,6 +97,7 @@ class Reception:
     def heard_somebody(self) -> None:
         """This node is not deaf."""
         core = self.core
+        self.suspicions.heard_somebody(core.heard_anybody)
         core.heard_anybody = core.now
         if core.alone:
             core.alone = False

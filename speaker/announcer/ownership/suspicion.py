@@ -26,6 +26,7 @@ class Window:
     loud: bool
     asked: int = 0
     begun_again: int = 0
+    hushed: bool = False  # for a while nobody at all was heard
 
 
 class Suspicions:
@@ -87,11 +88,16 @@ class Suspicions:
             self.rewatch()
         self._check_later(peer)
 
+    def heard_somebody(self, before: float) -> None:
+        """Anybody was heard, before that at `before`: in a silence of all, answers about a suspect are lost too."""
+        for window in self._windows.values():
+            window.hushed |= self.core.now - max(before, window.opened) > self.core.timers.hush
+
     def _begin_others_again(self, heard: Peer) -> None:
         """Perhaps this node was cut off and comes back one peer at a time: the others get their whole window."""
         for name, window in self._windows.items():
             if name != heard.name and window.begun_again < 2:
-                window.opened, window.asked = self.core.now, 0
+                window.opened, window.asked, window.hushed = self.core.now, 0, False
                 window.begun_again += 1
                 self._steps.plan(name, self.core.now)
 
@@ -164,6 +170,8 @@ class Suspicions:
         core = self.core
         if core.now >= window.opened + core.timers.window:
             core.acts.append(Detected(peer.name, core.now - max(peer.heard, core.started)))
+            if window.hushed:
+                core.hushed_at = core.now
             self.condemn(peer, Cause.DEATH)
             return
         core.out.words.append((None if window.loud else peer.name, Suspect(peer.id, peer.boot)))

@@ -20,6 +20,7 @@ class Timers:
     deaf: float = 0.55  # heard nobody for that long: just below detection
     wake: float = 0.1  # the machine is stepped at least that often
     window: float = 0.2  # between suspicion and verdict: the last ask and the longest round trip accepted
+    hush: float = 0.125  # nobody is heard for that long in a window: more than from one question to the next
     hello: float = 2.0
     hello_searching: float = 0.4  # while a watched peer is not alive and well
     soonest: float = 0.02  # STARTING and LATE end no earlier,
@@ -37,7 +38,7 @@ class Timers:
     hold: float = 5.0  # a withdrawn address is not filled again
     grace: float = 0.6  # a node that restarted before it was suspected may resume
     unheard: float = 6.5  # a peer without BFD that sends nothing for that long is suspected
-    just_heard: float = 0.2  # two-way evidence that counts for a claim after a death
+    just_heard: float = 0.195  # two-way evidence that counts for a claim after a death: not what began a window again
     heard_lately: float = 0.45  # ... and for any other claim
     vouch_after_late: float = 0.5
     failback: float = 5.0  # a better candidate was there and willing for that long

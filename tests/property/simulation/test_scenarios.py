@@ -3,7 +3,7 @@
 import pytest
 
 from speaker.announcer.ownership.events import Announce, Cleared, Conflict, NoHeir, Quarantined, Unwilling
-from speaker.announcer.ownership.messages import Strength
+from speaker.announcer.ownership.messages import Strength, Suspect
 from tests.property.simulation.lan import CLIENT, Quality
 from tests.property.simulation.world import Setting, World
 
@@ -488,4 +488,22 @@ def test_a_claim_kept_for_a_restarted_node_does_not_beat_the_one_that_took_over(
     world.cut(first, second)
     world.run(8.0)
     assert owner(world) == second
+    sound(world)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_answers_lost_in_a_short_cut_take_no_address_from_a_living_owner(seed: int) -> None:
+    world = world_of(f"hush/{seed}", nodes=5)
+    first, second = ranked(world)[:2]
+    world.recording = True
+    world.cut(first, second, both=False)  # the second hears no more of the owner
+    while not any(isinstance(message.body, Suspect) for _, message in world.recorded):
+        world.run_for(0.0001)
+    world.split({second})  # and of nobody, just when the others would say that they do
+    world.run_for(0.15)
+    world.split({second}, by=-1)
+    world.run_for(1.0)
+    assert owner(world) == first
+    assert world.checks.longest_gap == 0
+    assert not world.checks.moves
     sound(world)
