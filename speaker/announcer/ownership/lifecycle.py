@@ -37,9 +37,10 @@ class Lifecycle:
     @property
     def deadline(self) -> float:
         core = self.core
-        soonest = core.heard_anybody + core.timers.deaf if self._may_be_deaf else NEVER
-        if self.asking:
-            soonest = min(soonest, self._hellos.deadline, self._next_end())
+        if core.phase is Phase.RUNNING:
+            soonest = core.heard_anybody + core.timers.deaf if self._may_be_deaf else NEVER
+        else:
+            soonest = min(self._hellos.deadline, self._next_end())
         if core.declines:
             soonest = min(soonest, self._words.deadline, self._leave_at)
         return soonest

@@ -57,8 +57,6 @@ class Bfd:
     def expired(self, now: float) -> list[str]:
         """The peers whose detection time has passed."""
         found: list[str] = []
-        if self.deadline > now:
-            return found
         for peer, session in self.sessions.items():
             if session.state != DOWN and now >= session.heard + self._detection(session):
                 if session.state == UP:
@@ -69,8 +67,6 @@ class Bfd:
     def due(self, now: float) -> list[tuple[str, int]]:
         """The packets to send now."""
         packets: list[tuple[str, int]] = []
-        if self.deadline > now:
-            return packets
         self._deadline = None
         for peer, session in self.sessions.items():
             if session.next_packet <= now:

@@ -159,7 +159,9 @@ class Node:
         if world.now < self.busy_until:
             world.wake_later(self, self.busy_until)
             return
-        if world.lan.quality.hiccups and self.rng.random() < world.lan.quality.hiccups:
+        # Two hiccups in a row would be one of up to 0.4 s: a freeze, and a frozen owner is not spared (calm 30138).
+        ended = world.now == self.busy_until
+        if world.lan.quality.hiccups and self.rng.random() < world.lan.quality.hiccups and not ended:
             self.busy_until = world.now + self.rng.uniform(0.02, 0.2)
             world.wake_later(self, self.busy_until)
             return
@@ -196,18 +198,23 @@ class Node:
         assert bfd is not None
         now = world.now
         self._carry_out(machine.step(events, now))
-        expired: list[Event] = [Expired(peer) for peer in bfd.expired(now)]
-        if expired:
-            self._carry_out(machine.step(expired, now))
-        for peer, state in bfd.due(now):
-            world.lan.sent["bfd"] += 1
-            world.lan.send(now, self.name, peer, BfdPacket(self.name, state))
+        if bfd.deadline <= now:
+            expired: list[Event] = [Expired(peer) for peer in bfd.expired(now)]
+            if expired:
+                self._carry_out(machine.step(expired, now))
+            for peer, state in bfd.due(now):
+                world.lan.sent["bfd"] += 1
+                world.lan.send(now, self.name, peer, BfdPacket(self.name, state))
         if self.left:
             self.kill()
             return
-        world.wake_later(self, min(machine.deadline, bfd.deadline))
+        ours, theirs = machine.deadline, bfd.deadline
+        world.wake_later(self, ours if ours < theirs else theirs)
 
     def _carry_out(self, effects: list[Effect]) -> None:
+        if not effects:
+            self.observe(changed=False)
+            return
         changed = False
         for effect in effects:
             if isinstance(effect, Send):

@@ -35,3 +35,21 @@ def test_a_seed_plays_the_same_in_every_process() -> None:
 def test_a_node_that_meets_a_peer_again_does_not_hold_itself_for_unheard(seed: int) -> None:
     outcome = run("calm", seed)
     assert not outcome.broken, "\n".join(map(str, [*outcome.story, *outcome.broken]))
+
+
+@pytest.mark.parametrize(
+    ("family", "seed"),
+    [
+        ("calm", 30138),  # two hiccups of the loop in a row were a freeze
+        ("calm", 40092),  # what the spared node took without a majority went back to a node that had one
+        ("calm", 40117),
+        ("calm", 60131),  # a new address is asked for longer
+        ("mixed", 30183),  # an owner outside its own list gives when its heir is back
+        ("calm", 50218),  # a claim kept for a restarted node beat the living one: nobody answered
+        ("calm", 60153),  # the sign of life that began a window again counted as heard in it
+        ("mixed", 30466),  # answers lost in a flap were silence
+    ],
+)
+def test_a_seed_that_was_once_broken(family: str, seed: int) -> None:
+    outcome = run(family, seed)
+    assert not outcome.broken, "\n".join(map(str, [*outcome.story, *outcome.broken]))

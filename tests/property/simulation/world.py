@@ -122,6 +122,7 @@ class World:
     def send(self, sender: Node, message: Message, to: str | None) -> None:
         """A datagram of the protocol."""
         self.datagrams[type(message.body).__name__] += 1
+        self.checks.said(sender.name, message)
         if self.setting.coded:
             message = decode(encode(message, KEYRING), KEYRING)
         if self.recording:
