@@ -5,6 +5,7 @@ A seed that breaks an invariant is printed with the story of its faults, one tha
 """
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -34,12 +35,14 @@ def one(family: str, seed: int) -> Outcome:
     """Run one seed, and give up on it when it does not end."""
     signal.signal(signal.SIGALRM, _hung)
     signal.alarm(PATIENCE)
+    gc.disable()  # a world is garbage as a whole, when its seed is done
     try:
         return run(family, seed)
     except Hung as error:
         return Outcome(family, seed, (Broken("Hung", 0.0, str(error)),), 0.0, 0.0, ())
     finally:
         signal.alarm(0)
+        gc.collect()
 
 
 def outcomes(tasks: list[tuple[str, int]], jobs: int) -> Iterator[Outcome]:
