@@ -12,7 +12,7 @@ from typing import Final
 from speaker.announcer.ownership.agenda import NEVER, Agenda
 from speaker.announcer.ownership.core import Core, Phase
 from speaker.announcer.ownership.events import Announce, Cause, NoHeir
-from speaker.announcer.ownership.messages import Bequest, Key, Strength
+from speaker.announcer.ownership.messages import Bequest, Key, Owner, Strength
 from speaker.announcer.ownership.peers import Peer
 from speaker.announcer.ownership.tenure import Tenure
 from speaker.announcer.ownership.timers import YIELD_PAUSES
@@ -146,13 +146,20 @@ class Moves:
 
     # --- being given
 
-    def inherit(self, key: Key, bequest: Bequest) -> None:
-        """Take an address that its owner gives to this node, with at least the strength that it had."""
+    def inherit(self, key: Key, bequest: Bequest, giver: Peer) -> None:
+        """Take an address that its owner gives to this node, with at least the strength that it had.
+
+        Who comes home from an island may give what another has meanwhile, before it hears of that: it is told.
+        """
         core = self.core
         entry = core.entries.get(key)
         if entry is None or not core.may_claim or not core.candidate(entry):
             return
-        if core.owns(key):
+        owner = core.best(key)
+        if owner is not None and owner not in (core.me, giver.name) and core.book.of(owner)[key] > bequest.claim:
+            peer = core.roster.peers[owner]
+            core.out.better(giver.name, key, Owner(peer.id, core.book.of(owner)[key], core.may_vouch(peer)))
+        elif core.owns(key):
             core.disputed.add(key)  # the giver has not heard the claim
         else:
             self.tenure.take(key, Cause.MOVE, at_least=Strength(bequest.claim.strength))

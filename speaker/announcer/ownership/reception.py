@@ -208,10 +208,10 @@ class Reception:
         for key, owner in body.entries:
             self.conflicts.told(key, owner)
 
-    def _yields(self, _: Peer, __: Header, body: Yields) -> None:
+    def _yields(self, peer: Peer, __: Header, body: Yields) -> None:
         for key, bequest in body.entries:
             if bequest.heir == self.core.id:
-                self.moves.inherit(key, bequest)
+                self.moves.inherit(key, bequest, peer)
 
     def _suspect(self, asker: Peer, _: Header, body: Suspect) -> None:
         core, node = self.core, body.node

@@ -48,6 +48,7 @@ def test_a_node_that_meets_a_peer_again_does_not_hold_itself_for_unheard(seed: i
         ("calm", 50218),  # a claim kept for a restarted node beat the living one: nobody answered
         ("calm", 60153),  # the sign of life that began a window again counted as heard in it
         ("mixed", 30466),  # answers lost in a flap were silence
+        ("mixed", 91590),  # an heir took from an island what another owned
     ],
 )
 def test_a_seed_that_was_once_broken(family: str, seed: int) -> None:

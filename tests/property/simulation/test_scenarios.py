@@ -507,3 +507,23 @@ def test_answers_lost_in_a_short_cut_take_no_address_from_a_living_owner(seed: i
     assert world.checks.longest_gap == 0
     assert not world.checks.moves
     sound(world)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_heir_refuses_what_another_owns(seed: int) -> None:
+    world = world_of(f"heir/{seed}")
+    first, second, third = ranked(world)
+    world.set_deaf(second, deaf=True)
+    world.run_for(1.2)
+    assert world.addresses[0] in world.nodes[second].answering  # without a majority
+    world.set_candidates(world.addresses[0], (third, first))  # so it has to give
+    world.run_for(0.1)
+    world.cut(first, second)
+    world.set_deaf(second, deaf=False)  # it hears its heir, and not the owner
+    world.run_for(0.5)
+    world.cut(first, second, by=-1)
+    world.run_for(3)
+    assert owner(world) == first
+    assert world.checks.longest_gap == 0
+    assert third not in {to for *_, to in world.checks.moves}
+    sound(world)
