@@ -64,7 +64,6 @@ check: setup ## format, lint, types, import contracts, fast tests, chart
 fast: setup ## only the fast tests
 	$(PYTEST) -q -m 'not e2e' --ignore=tests/unit/chart tests
 
-test: SEEDS = 600
 test: check simulate e2e ## everything that CI runs: check, the simulation, the tests on a real Kubernetes (root)
 
 SEEDS ?= 2000

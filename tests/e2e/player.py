@@ -59,6 +59,8 @@ class Player:
         try:
             for number, stage in enumerate(scenario.stages):
                 try:
+                    if by_age(scenario, number):
+                        await asyncio.sleep(1.02 - time.time() % 1)
                     await self._play(stage, apply=number > 0 or not laid)
                 except Unlike as error:
                     raise Unlike(f"stage {number}: {error}") from None
@@ -150,7 +152,17 @@ class Player:
             await self.api.apply(f"{self._path(manifest)}/status", {**again, "status": status}, manager=MANAGER)
 
     async def _ask_in_between(self, annotation: str, reason: str) -> None:
-        """Make one Service more, wait until the controller has refused it for the reason, and delete it."""
+        """Make Services, one after another, until the controller has refused one for the reason; delete each.
+
+        One that it answers otherwise came before news that it has on another watch, such as the end of a pool.
+        """
+        end = time.monotonic() + WITHIN
+        while (told := await self._answer_in_between(annotation, end)) != [reason]:
+            if time.monotonic() > end:
+                raise Unlike(f"the Service that is asked in between shows {told}, not {reason}")
+
+    async def _answer_in_between(self, annotation: str, end: float) -> list[str]:
+        """What one Service is told; nothing when that takes too long."""
         self._asked += 1
         resource = Resource("", "v1", "services", BARRIER)
         name = f"b{self._asked}"
@@ -161,16 +173,13 @@ class Player:
             "spec": {"type": "LoadBalancer", "loadBalancerClass": self.class_, "ports": [{"port": 80}]},
         }
         await self.api.post(resource.path, body)
-        end = time.monotonic() + WITHIN
-        while True:
+        told: list[str] = []
+        while not told and time.monotonic() <= end:
+            await asyncio.sleep(EVERY)
             found = json.loads(await self.api.get(resource.object_path(BARRIER, name)))
             told = [entry["reason"] for entry in found.get("status", {}).get("conditions", ())]
-            if told == [reason]:
-                break
-            if time.monotonic() > end:
-                raise Unlike(f"the Service that is asked in between shows {told}, not {reason}")
-            await asyncio.sleep(EVERY)
         await self.api.delete(resource.object_path(BARRIER, name))
+        return told
 
     async def _clean(self, scenario: Scenario) -> None:
         """Everything of the scenario goes; the controller knows that, for a Service finds no pool."""
@@ -206,6 +215,19 @@ class Player:
             return {"namespace": place(manifest)[1]}
         of_metallb = manifest["apiVersion"].startswith(names.METALLB_GROUP)
         return {"namespace": METALLB} if of_metallb else {}
+
+
+def by_age(scenario: Scenario, number: int) -> bool:
+    """Whether a Service of the stage must be seen to be younger than one of before, though its name comes first.
+
+    Its creationTimestamp says so, which has whole seconds.
+    """
+    names_by_stage = [
+        {place(found)[1:] for found in stage.apply if found["kind"] == "Service"} for stage in scenario.stages
+    ]
+    before = set[tuple[str, str]]().union(*names_by_stage[:number])
+    fresh = names_by_stage[number] - before
+    return bool(before and fresh) and min(fresh) < max(before)
 
 
 def as_expected(found: tuple[str, ...], wanted: tuple[str, ...], *, alone: bool) -> bool:

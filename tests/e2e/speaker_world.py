@@ -117,6 +117,7 @@ class Speaker:
             f"--kubeconfig={self.lab.kubeconfig}",
             "--metrics-host=127.0.0.1",
             "--kube-proxy-health=",  # there is none
+            "--local-health-wait=0",
             *arguments,
         ]
         self.lab.space.start("cp", [sys.executable, *words], self.log, {"PYTHONPATH": str(ROOT)})

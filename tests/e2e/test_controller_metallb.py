@@ -84,7 +84,7 @@ CHART = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "co
 
 @pytest.fixture(scope="module")
 def namespace(api: Lab) -> MetalLB:
-    api.kubectl("create", "namespace", METALLB)
+    api.try_kubectl("create", "namespace", METALLB)  # another test may have needed it too
     metallb = MetalLB(api)
     eventually(
         lambda: api.try_kubectl("-n", METALLB, "get", "serviceaccount", "default").returncode == 0,

@@ -44,8 +44,8 @@ class BareNode:
         for program in programs or PROGRAMS:
             flags = [f"--socket-dir={self.folder}", "--log-format=json"]
             if program == "speaker":
-                # There is no kube-proxy that could be asked.
-                flags += [f"--node-name={self.name}", f"--kubeconfig={kubeconfig}", "--kube-proxy-health="]
+                flags += [f"--node-name={self.name}", f"--kubeconfig={kubeconfig}"]
+                flags += ["--kube-proxy-health=", "--local-health-wait=0"]  # there is no kube-proxy
             bounding = _ONLY_NET_RAW if program == "speaker.announcer" else _NO_CAPABILITY
             bare = ["setpriv", "--no-new-privs", bounding, "--inh-caps=-all", "--ambient-caps=-all"]
             log = self.lab_folder / f"{self.name}-{program}.log"
