@@ -92,6 +92,8 @@ class Lifecycle:
             core.held_before(key)
         self._hellos.clear()
         core.phase, core.alone = Phase.CARRIERLESS, False
+        if Unwilling.LEAVING in core.declines:
+            core.acts.append(Left())
         core.touched.update(core.entries)
 
     def late(self) -> None:
@@ -194,7 +196,9 @@ class Lifecycle:
     def leave(self) -> None:
         """Give everything away, then go."""
         core = self.core
-        if self._leave_until == NEVER and not self._words:
+        if core.phase is Phase.CARRIERLESS:
+            core.acts.append(Left())  # it has nothing, and nobody would hear its last word
+        elif self._leave_until == NEVER and not self._words:
             core.declines |= {Unwilling.LEAVING}
             core.touched.update(core.book.of(core.me))
             core.out.hello = True

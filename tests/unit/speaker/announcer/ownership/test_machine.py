@@ -30,6 +30,7 @@ from speaker.announcer.ownership.timers import Timers
 
 A, B = parse_address("192.0.2.1"), parse_address("192.0.2.2")
 UP = Carrier(frozenset({"eth0", "eth1"}), meets=True)
+DOWN = Carrier(frozenset(), meets=False)
 
 
 class Alone:
@@ -243,3 +244,19 @@ def test_the_default_profile_has_the_default_times() -> None:
     default, made = Timers(), Timers.of(0.2, 3)
     for name in ("detection", "fresh", "late", "deaf"):
         assert getattr(made, name) == pytest.approx(getattr(default, name))
+
+
+def test_who_leaves_without_carrier_waits_for_nobody() -> None:
+    alone = Alone("n2")
+    alone.step(UP)
+    alone.run(2)
+    alone.step(DOWN)
+    assert of(Left, alone.step(Leave())) == [Left()]
+
+
+def test_who_loses_carrier_while_it_leaves_waits_no_longer() -> None:
+    alone = Alone("n2")
+    alone.step(UP)
+    alone.run(2)
+    assert not of(Left, alone.step(Leave()))
+    assert of(Left, alone.step(DOWN)) == [Left()]
