@@ -47,7 +47,7 @@ def command(part: str, *more: str) -> list[str]:
 def running(part: str, *more: str) -> Iterator[Part]:
     """The part as a process, which ends with the block at the latest."""
     with tempfile.TemporaryFile() as output:
-        environment = {**os.environ, "HERALD_E2E_PART": part}
+        environment = {**os.environ, "HERALD_E2E_PART": part, "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(command(part, *more), cwd=ROOT, stdout=output, stderr=output, env=environment)
         try:
             yield Part(part, process, output)

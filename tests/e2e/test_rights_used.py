@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -28,7 +27,8 @@ CREATED = 201  # also of a `patch` or `update` that made the object, which needs
 # An object of ours is read again when a write of its status was refused, because somebody wrote it at that moment.
 ON_CONFLICT = {Right("heraldlb.io", plural, "get") for plural in names.PLURALS.values()}
 EPOCH = datetime.fromtimestamp(0, UTC)
-AUTHORIZER_LAG = timedelta(seconds=5)  # the authorizer learns of a binding by a watch
+AUTHORIZER_LAG = timedelta(seconds=5)  # the authorizer learns of them by watches
+RBAC = {"roles", "clusterroles", "rolebindings", "clusterrolebindings"}
 # Asked for only where MetalLB's own definitions are served; this cluster has none.
 OF_METALLB = "metallb.io"
 
@@ -79,15 +79,15 @@ def idle(world: World, account: str) -> set[Right]:
 
 
 def refused(world: World) -> list[str]:
-    """Requests that were forbidden while the bindings of the roles were there, and known to the authorizer."""
-    bound: dict[str, bool] = defaultdict(bool)
+    """Requests that were forbidden while the roles and their bindings were there, and known to the authorizer."""
+    bound: dict[tuple[str, str], bool] = {}
     since = EPOCH
     found = []
     for entry in audit(world):
         thing, code = entry.get("objectRef", {}), entry.get("responseStatus", {}).get("code", 0)
         at = datetime.fromisoformat(entry["requestReceivedTimestamp"])
-        if thing.get("resource", "").endswith("rolebindings"):
-            bound[thing.get("name", "")] = entry["verb"] == "create" and code < 300
+        if thing.get("resource") in RBAC and entry["verb"] in ("create", "delete") and code < 300:
+            bound[thing["resource"], thing.get("name", "")] = entry["verb"] == "create"
             since = at
         elif code == 403 and all(bound.values()) and at - since > AUTHORIZER_LAG:
             found.append(f"{entry['user']['username']}: {entry['verb']} {entry['requestURI']}")

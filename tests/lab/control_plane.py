@@ -89,7 +89,7 @@ rules:
   - level: Metadata
     verbs: [create, delete]
     resources:
-      - {group: rbac.authorization.k8s.io, resources: [clusterrolebindings, rolebindings]}
+      - {group: rbac.authorization.k8s.io, resources: [clusterroles, roles, clusterrolebindings, rolebindings]}
   - level: None
 """
 API_SERVER = (
