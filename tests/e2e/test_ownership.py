@@ -78,8 +78,12 @@ def test_another_node_answers_within_the_promise(world: OwnershipWorld, how: str
     assert gap <= FAILOVER
     if how == "frozen":
         old.signal(signal.SIGCONT)
-        heir = new_owner(world, VIP, old)
-        eventually(lambda: asking.who(0.5) == {heir.mac}, within=10, what="only the heir answers after the thaw")
+
+        def heir_alone() -> bool:
+            heir = world.owner(VIP)  # on a busy machine not always the one that was first
+            return heir is not None and heir is not old and asking.who(0.5) == {heir.mac}
+
+        eventually(heir_alone, within=10, what="only the heir answers after the thaw")
     if how == "cut":
         world.cut(old.name, up=True)
         time.sleep(2)
