@@ -78,7 +78,7 @@ def _kubeconfigs(user: str) -> list[str]:
     ]
 
 
-# What HeraldLB's pods ask for, and since when they may: tests compare it with their roles.
+# What HeraldLB's pods ask for: tests compare it with their roles.
 AUDIT_POLICY = """\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -86,10 +86,6 @@ omitStages: [RequestReceived]
 rules:
   - level: Metadata
     userGroups: ["system:serviceaccounts:heraldlb-system"]
-  - level: Metadata
-    verbs: [create, delete]
-    resources:
-      - {group: rbac.authorization.k8s.io, resources: [clusterroles, roles, clusterrolebindings, rolebindings]}
   - level: None
 """
 API_SERVER = (
