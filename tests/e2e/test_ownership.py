@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
 
+from speaker.announcer.bfd.packet import Control, State, encode
 from tests.e2e.ownership_world import Member, OwnershipWorld
 from tests.lab.namespaces import LAN4
 from tests.lab.wait import eventually
@@ -185,3 +188,61 @@ def test_strangers_with_another_key_are_not_heeded(tmp_path: Path) -> None:
             assert member.speaker.counter("ownership_dropped_total", "bad_mac") > 0
     finally:
         made.down()
+
+
+def test_bfd_believes_only_those_who_have_the_key_and_a_change_of_the_key_or_a_restart_costs_nothing(
+    tmp_path: Path,
+) -> None:
+    made, keys = OwnershipWorld(tmp_path, ["node-a", "node-b"]), tmp_path / "keys"
+    keys.write_text("1:first\n")
+    try:
+        made.up(f"--ownership-key-file={keys}")
+        made.announce(VIP)
+        first, second = made.members.values()
+        sessions = [(first, f"{LAN4}.{second.part}%eth0"), (second, f"{LAN4}.{first.part}%eth0")]
+        up(sessions)
+        assert made.wire is not None
+        made.wire.send(forged(made, first, second))
+        eventually(lambda: dropped(second, "missing_authentication") == 1, within=10, what="the forged packet dropped")
+        for text in ("1:first\n2:second\n", "2:second\n1:first\n", "2:second\n"):
+            keys.write_text(text)
+            time.sleep(2.5)  # every process reads the file once a second or so
+        assert [member.speaker.counter("bfd_session_down_events_total", peer) for member, peer in sessions] == [0, 0]  # type: ignore[union-attr]
+        asking = made.ask(VIP)
+        owner = made.owner(VIP)
+        assert owner is not None
+        other = second if owner is first else first
+        other.signal(signal.SIGKILL)
+        other.end()
+        other.start(f"--ownership-key-file={keys}")
+        other.connect()
+        other.say([VIP], sorted(made.members))
+        up(sessions)
+        assert dropped(owner, "bad_sequence") <= 2, "what came before it was known that the process is another one"
+        assert asking.longest_gap() < 0.3
+    finally:
+        made.down()
+
+
+def up(sessions: list[tuple[Member, str]]) -> None:
+    """Wait until each session is up, as its member says."""
+    for member, peer in sessions:
+        eventually(
+            lambda member=member, peer=peer: member.speaker.counter("bfd_session_up", peer) == 1,  # type: ignore[misc]
+            within=15,
+            what=f"the BFD session of {member.name} with {peer}",
+        )
+
+
+def dropped(member: Member, reason: str) -> float:
+    assert member.speaker is not None
+    return member.speaker.counter("bfd_dropped_total", reason)
+
+
+def forged(world: OwnershipWorld, sender: Member, receiver: Member) -> bytes:
+    """As if the first said to the second that its session is down: a third host sends it."""
+    assert world.wire is not None
+    addresses = {"src": f"{LAN4}.{sender.part}", "dst": f"{LAN4}.{receiver.part}"}
+    frame = Ether(src=world.wire.mac.hex(":"), dst=receiver.mac.hex(":"))
+    down = Control(State.DOWN, detect_mult=3, my_discriminator=7)
+    return bytes(frame / IP(ttl=255, **addresses) / UDP(sport=50000, dport=3784) / encode(down))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from speaker.announcer.bfd.authentication import Authentication, AuthType, Key
 from speaker.announcer.bfd.events import Configure
+from speaker.announcer.bfd.malformed import Drop
 from speaker.announcer.bfd.packet import Diagnostic, State
 from speaker.announcer.bfd.timers import Parameters
 from tests.property.bfd_wire import Wire
@@ -69,6 +70,21 @@ def test_changes_of_the_timers_never_flap(
         assert end.session.transmit_interval == max(wanted.desired_min_tx, theirs.required_min_rx)
         agreed = max(wanted.required_min_rx, theirs.desired_min_tx)
         assert end.session.detection_time == theirs.detect_mult * agreed / 1e6
+
+
+@given(seeds, pairs(), st.floats(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_a_process_that_took_the_place_of_another_is_believed_at_once_by_who_knows_of_it(
+    seed: int, pair: tuple[Parameters, Parameters], pause: float
+) -> None:
+    wire = Wire(seed, *pair)
+    wire.run_until_up(20)
+    wire.run(pause)
+    wire.restart(0)
+    wire.ends[1].session.renumber()
+    wire.run(20)
+    assert Drop.BAD_SEQUENCE not in wire.ends[1].drops
+    assert all(end.up for end in wire.ends)
 
 
 @given(seeds, pairs(), st.floats(0, 0.3))

@@ -90,7 +90,7 @@ def keyring_of(path: Path | None, link: str) -> Keyring:
     Without a file the key is no secret: it keeps strangers' datagrams apart, and nothing else.
     """
     if path is None:
-        return Keyring({0: sha256(b"heraldlb").digest()}, 0, cluster="", link=link)
+        return Keyring({0: sha256(b"heraldlb").digest()}, 0, cluster="", link=link, public=True)
     keys: dict[int, bytes] = {}
     for line in path.read_text().splitlines():
         number, colon, secret = line.strip().partition(":")

@@ -47,8 +47,7 @@ class Session:
     def __init__(
         self, discriminator: int, parameters: Parameters, random: Callable[[], float], *, sequence: int = 0
     ) -> None:
-        self.local_discr, self._random = discriminator, random
-        self.parameters = parameters
+        self.local_discr, self.parameters, self._random = discriminator, parameters, random
         self.session_state = self.remote_session_state = State.DOWN
         self.local_diag = Diagnostic.NONE
         self.remote_diag = 0
@@ -99,6 +98,10 @@ class Session:
         self._transmit(now, answer, effects)
         return tuple(effects)
 
+    def renumber(self) -> None:
+        """The peer's process was replaced, as is known from elsewhere: its sequence numbers begin anew."""
+        self.auth_seq_known = False
+
     def _apply(self, event: Event, now: float, effects: list[Effect]) -> bool:
         """Returns whether the event must be answered with Final."""
         match event:
@@ -109,7 +112,6 @@ class Session:
             case Configure(parameters):
                 self._configure(parameters)
             case Disable():
-                # 6.8.16: set bfd.SessionState to AdminDown, bfd.LocalDiag to an appropriate value.
                 self._enter(State.ADMIN_DOWN, Diagnostic.ADMINISTRATIVELY_DOWN)
             case Enable():
                 if self.session_state is State.ADMIN_DOWN:
@@ -207,8 +209,7 @@ class Session:
         self.poll.want()
 
     def _configure(self, parameters: Parameters) -> None:
-        if parameters.authentication != self.parameters.authentication:
-            self.auth_seq_known = False
+        self.auth_seq_known &= parameters.authentication == self.parameters.authentication
         self.parameters = parameters
         self._set_desired_min_tx()
         if parameters.required_min_rx != self.required_min_rx:
@@ -240,9 +241,8 @@ class Session:
 
     def _words(self) -> _Words:
         """What a packet says now, but for Poll and Final."""
-        mult = self.parameters.detect_mult
         intervals = (self.desired_min_tx, self.required_min_rx)
-        return (self.session_state, self.local_diag, mult, self.remote_discr, *intervals)
+        return (self.session_state, self.local_diag, self.parameters.detect_mult, self.remote_discr, *intervals)
 
     def _transmit(self, now: float, answer: bool, effects: list[Effect]) -> None:
         """Send what is due: an answer to a Poll, a change, or the periodic packet."""

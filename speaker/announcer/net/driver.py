@@ -33,6 +33,7 @@ from speaker.announcer.ownership.events import (
     Own,
     Probe,
     Release,
+    Replaced,
     Send,
     Watch,
     Withdraw,
@@ -106,7 +107,7 @@ class Driver:
         if self._meeting is not None:
             if any(isinstance(event, Announce | Withdraw) for event in events):
                 self._meeting.set_known(self.machine.announced)
-            self._watch_peers()
+            self._watch_peers(self._meeting)
         if changed:
             self._on_effect(None)
         self._send_due()
@@ -149,20 +150,27 @@ class Driver:
 
     def _do(self, effect: Effect, now: float) -> None:
         match effect:
-            case Send(message, to):
-                if self._meeting is not None:
-                    self._meeting.send(message, to)
-            case Probe(address):
-                if self._meeting is not None:
-                    self._meeting.ask(address)
+            case Send() | Probe():
+                self._say(effect)
             case Gratuitous(address):
                 self.schedule.start(address, now)
             case Watch(peers):
                 self._watched = peers
+            case Replaced(peer):
+                self._liveness.replaced(peer)
             case Left():
                 self.left.set()
             case _:
                 self._on_effect(effect)
+
+    def _say(self, effect: Send | Probe) -> None:
+        match effect:
+            case _ if self._meeting is None:
+                pass
+            case Send(message, to):
+                self._meeting.send(message, to)
+            case Probe(address):
+                self._meeting.ask(address)
 
     def _own(self, address: Address, interfaces: frozenset[str], now: float) -> set[Port]:
         touched = set()
@@ -181,11 +189,10 @@ class Driver:
             port.release(address)
         return set(self.ports.values())
 
-    def _watch_peers(self) -> None:
-        assert self._meeting is not None
-        known = self._meeting.addresses
+    def _watch_peers(self, meeting: Meeting) -> None:
+        known = meeting.addresses
         peers = {name: known[name] for name in self._watched if name in known}
-        self._liveness.watch(peers, self._meeting.local.interface.name)
+        self._liveness.watch(peers, meeting.local.interface.name)
 
     def _send_due(self) -> None:
         if not self.machine.silent:
@@ -229,6 +236,7 @@ class Driver:
             self.problem = f"UDP port {self.surroundings.port} on {local.interface.name}: {error.strerror}"
             return
         self.problem = ""
+        self._liveness.authenticate(keyring)
         self._meeting.set_members(self._members)
         self._meeting.set_known(self.machine.announced)
         for sock, ready in self._meeting.readers:
@@ -250,6 +258,7 @@ class Driver:
             self.step(self._carrier())
         if self._meeting is not None:
             self._meeting.keyring = self.surroundings.keyring(self._meeting.local.scope)
+            self._liveness.authenticate(self._meeting.keyring)
 
     # --- ports
 

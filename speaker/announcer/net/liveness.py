@@ -1,17 +1,20 @@
 """BFD sessions with the peers that the ownership machine watches, and what they tell it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lb_controller.model.address import Address
+from speaker.announcer.bfd.authentication import Authentication, AuthType, Key
 from speaker.announcer.bfd.demultiplexer import Path
 from speaker.announcer.bfd.packet import Diagnostic, State
 from speaker.announcer.bfd.timers import Parameters
 from speaker.announcer.net.bfd.driver import BfdDriver
 from speaker.announcer.net.bfd.values import BfdEvent, LoopGap, PacketHeard, SessionChanged, Wanted
 from speaker.announcer.ownership.events import Event, Expired, Heard
+from speaker.announcer.ownership.keyring import Keyring
 
 _HEARS_US = (State.INIT, State.UP)
+_PURPOSE = b"BFD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,23 @@ class Liveness:
         if wanted != self._peers:
             self._peers = wanted
             self._up &= wanted.keys()
-            self._bfd.want(self._on_event, dict.fromkeys(wanted, self._wanted))
+            self._want()
+
+    def authenticate(self, keyring: Keyring) -> None:
+        """Packets are sealed with keys made from the members' own, where these are secret; both are accepted."""
+        parameters = replace(self._wanted.parameters, authentication=authentication_of(keyring))
+        if parameters != self._wanted.parameters:
+            self._wanted = replace(self._wanted, parameters=parameters)
+            self._want()
+
+    def replaced(self, peer: str) -> None:
+        """Another process speaks for the peer now."""
+        for path, name in self._peers.items():
+            if name == peer:
+                self._bfd.replaced(path)
+
+    def _want(self) -> None:
+        self._bfd.want(self._on_event, dict.fromkeys(self._peers, self._wanted))
 
     def _on_event(self, event: BfdEvent) -> None:
         match event:
@@ -55,3 +74,11 @@ class Liveness:
                     self._on_events([Expired(self._peers[path])])
             case LoopGap():
                 pass  # the ownership machine looks at its own steps
+
+
+def authentication_of(keyring: Keyring) -> Authentication | None:
+    """RFC 5880 6.7.4, meticulous: a packet is believed once. None where there is no secret to make a key from."""
+    if keyring.public:
+        return None
+    kind = AuthType.METICULOUS_KEYED_SHA1
+    return Authentication(kind, tuple(Key(*key) for key in keyring.derived(_PURPOSE, kind.longest)))

@@ -185,6 +185,13 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """The peer's process was replaced by another one, which has proven to be there now."""
+
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forgive:
     """This process was late: all BFD detection times start again."""
 
@@ -239,6 +246,7 @@ Effect = (
     | Send
     | Probe
     | Watch
+    | Replaced
     | Forgive
     | Quarantined
     | Cleared

@@ -7,7 +7,7 @@ from speaker.announcer.ownership.agenda import Agenda
 from speaker.announcer.ownership.claims import Lost
 from speaker.announcer.ownership.conflicts import Conflicts
 from speaker.announcer.ownership.core import Core, Phase
-from speaker.announcer.ownership.events import Cause
+from speaker.announcer.ownership.events import Cause, Replaced
 from speaker.announcer.ownership.lifecycle import Lifecycle
 from speaker.announcer.ownership.malformed import Drop
 from speaker.announcer.ownership.messages import (
@@ -159,6 +159,7 @@ class Reception:
         core = self.core
         if not peer.boot:
             return
+        core.acts.append(Replaced(peer.name))
         peer.both_ways, peer.session_up = LONG_AGO, False
         peer.forget(core.now)
         held = {key: core.book.of(peer.name)[key] for key in core.book.of(peer.name)}

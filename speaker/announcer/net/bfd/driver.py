@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 
 from speaker.announcer.bfd.agenda import Agenda
+from speaker.announcer.bfd.authentication import CIRCLE
 from speaker.announcer.bfd.demultiplexer import Demultiplexer, Path
 from speaker.announcer.bfd.events import (
     Changed,
@@ -46,6 +47,7 @@ HEARTBEAT = 0.1  # seconds: a loop that slept longer than it asked for is notice
 GAP = 0.05  # seconds of lateness that are told
 BATCH = 64  # packets read before other work has its turn
 LINGER = 3.0  # seconds
+LEAVING_PACKETS = 3  # which it sends meanwhile; the peer takes no older ones once it heard the new session
 ALL = 4096  # packets read after a gap: more than a socket holds
 
 
@@ -88,16 +90,26 @@ class BfdDriver:
         running = self._sessions.get(path)
         return None if running is None else running.status
 
+    def replaced(self, path: Path) -> None:
+        """The process there is another one now: what it sends is numbered anew."""
+        running = self._sessions.get(path)
+        if running is not None:
+            running.session.renumber()
+
     def _begin(self, path: Path, wanted: Wanted, now: float) -> None:
-        session = Session(
-            self._table.fresh(secrets.randbits), wanted.parameters, random.random, sequence=secrets.randbits(32)
-        )
+        sequence = self._sequence(path)
+        session = Session(self._table.fresh(secrets.randbits), wanted.parameters, random.random, sequence=sequence)
         running = Running(path, wanted, session, Sender(path, wanted.local, secrets.randbelow))
         self._sessions[path] = running
         self._all.add(running)
         self._table.add(session.local_discr, path, running)
         self._ports.need(kind_of(other.path) for other in self._all)
         self._step(running, Tick(), now)
+
+    def _sequence(self, path: Path) -> int:
+        """Where the numbers of a new session begin: the peer expects those of one that leaves to go on."""
+        numbers = [running.session.xmit_auth_seq for running in self._all if running.path == path]
+        return (max(numbers) + LEAVING_PACKETS) % CIRCLE if numbers else secrets.randbits(32)
 
     def _reconfigure(self, running: Running, wanted: Wanted, now: float) -> None:
         if wanted.local != running.wanted.local:

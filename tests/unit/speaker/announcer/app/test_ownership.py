@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from speaker.announcer.app.ownership import Keys, keyring_of, load, save
+from speaker.announcer.bfd.authentication import AuthType
+from speaker.announcer.net.liveness import authentication_of
 from speaker.announcer.ownership.codec import decode, encode
 from speaker.announcer.ownership.machine import Memory
 from speaker.announcer.ownership.malformed import MalformedPacket
@@ -42,6 +44,18 @@ def test_a_key_file_that_is_spoilt_later_changes_nothing(tmp_path: Path) -> None
     assert keys("192.0.2.0/24") is first
     path.write_text("2:second\n1:first")
     assert keys("192.0.2.0/24").current == 2
+
+
+def test_bfd_has_keys_of_its_own_made_from_those_of_the_members_if_these_are_secret(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("2:second\n1:first")
+    here, elsewhere = (authentication_of(keyring_of(path, link)) for link in ("192.0.2.0/24", "198.51.100.0/24"))
+    assert here is not None
+    assert here.type is AuthType.METICULOUS_KEYED_SHA1
+    assert [key.id for key in here.keys] == [2, 1]
+    assert here != elsewhere
+    assert not {key.secret for key in here.keys} & {b"first", b"second"}
+    assert authentication_of(keyring_of(None, "192.0.2.0/24")) is None
 
 
 def test_another_link_is_another_scope_even_without_a_secret() -> None:
