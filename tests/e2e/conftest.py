@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.controller_world import cluster_api, controller, processes, system
+from tests.e2e.patient import patient
 from tests.e2e.world import NAMESPACE, World
 from tests.lab import programs
 from tests.lab.lab import Lab
 from tests.lab.namespaces import NETNS
 from tests.lab.shell import LabError, Result
 
-__all__ = ["cluster_api", "controller", "processes", "system"]  # fixtures for every test of this folder
+__all__ = ["cluster_api", "controller", "patient", "processes", "system"]  # fixtures for every test of this folder
 
 ARTIFACTS = Path(__file__).parent / ".artifacts" / os.environ.get("HERALD_E2E_PART", "")
 MANIFESTS = Path(__file__).parent / "manifests"

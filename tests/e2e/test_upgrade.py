@@ -2,35 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.e2e.train import Changes, Met, train
+from tests.e2e.patient import assert_only_what_was_under_way_was_cut, reached
+from tests.e2e.train import Changes, train
 from tests.e2e.world import NAMESPACE, World
 from tests.lab import images
 from tests.lab.namespaces import NETNS
-from tests.lab.wait import eventually
 
 pytestmark = pytest.mark.e2e
-UNDER_WAY = 0.1  # seconds; an answer takes a few milliseconds
 NEW = "localhost/heraldlb-new:next"
-# Busybox's httpd forks for each connection and lets nine wait; on a busy machine it would lose some by itself.
-SERVER = """
-import asyncio
-async def answer(reader, writer):
-    await reader.read(64)
-    writer.write(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
-    writer.close()
-async def main():
-    async with await asyncio.start_server(answer, None, 8080, backlog=4096) as server:
-        await server.serve_forever()
-asyncio.run(main())
-"""
-PATIENT = "patient"  # the workload
 
 
 @pytest.fixture
@@ -46,35 +30,6 @@ def next_chart(tmp_path: Path) -> Path:
     return chart
 
 
-@pytest.fixture
-def patient(world: World) -> Iterator[str]:
-    """A workload of three pods that keep every connection waiting rather than lose it; the value of its label `app`."""
-    labels = {"app": PATIENT}
-    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
-    container = {
-        "name": "http",
-        "image": world.lab.load_image(),
-        "imagePullPolicy": "Never",
-        "command": ["/opt/heraldlb/bin/python3", "-c", SERVER],
-        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 30},
-    }
-    pod = {
-        "terminationGracePeriodSeconds": 1,
-        "topologySpreadConstraints": [{**spread, "labelSelector": {"matchLabels": labels}}],
-        "containers": [container],
-    }
-    spec = {
-        "replicas": 3,
-        "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": pod},
-    }
-    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": PATIENT}, "spec": spec}
-    world.lab.kubectl("apply", "-f", "-", input=json.dumps(deployment))
-    world.lab.kubectl("rollout", "status", f"deployment/{PATIENT}", "--timeout=120s")
-    yield PATIENT
-    world.lab.kubectl("delete", "deployment", PATIENT)
-
-
 def test_no_connection_fails_and_no_address_changes_while_it_is_upgraded_and_rolled_back(
     world: World, next_chart: Path, patient: str
 ) -> None:
@@ -82,8 +37,7 @@ def test_no_connection_fails_and_no_address_changes_while_it_is_upgraded_and_rol
     routed = world.service("kept-routed", pool="routed", app=patient)
     before = world.addresses(link) + world.addresses(routed)
     for namespace, address in zip(("cli", "ext"), before, strict=True):
-        reached = partial(world.lab.try_run, namespace, "curl", "-s", "-m", "2", "--noproxy", "*", f"http://{address}/")
-        eventually(lambda: reached().returncode == 0, within=20, what=f"an answer from {address}")  # noqa: B023
+        reached(world, namespace, address)
     pods, revision = of_heraldlb(world), world.revision()
     for node in world.lab.nodes:
         node.name_image(world.lab.load_image(), NEW)
@@ -118,11 +72,3 @@ def of_heraldlb(world: World) -> set[str]:
     """The pods that run and are not about to end, by UID."""
     items = json.loads(world.lab.kubectl("-n", NAMESPACE, "get", "pods", "-o", "json"))["items"]
     return {item["metadata"]["uid"] for item in items if "deletionTimestamp" not in item["metadata"]}
-
-
-def assert_only_what_was_under_way_was_cut(met: Met, moves: Changes) -> None:
-    """No new connection fails; one that is open at the moment of a move is promised nothing (docs/explanation)."""
-    cut = [(at, why) for at, why in met.failed if moves.during(at, UNDER_WAY)]
-    print(f"{met.asked} connections, {len(moves.times)} changes, {len(cut)} cut by them, slowest {met.worst:.2f} s")
-    assert met.asked > 500
-    assert [why for at, why in met.failed if (at, why) not in cut] == []

@@ -50,13 +50,14 @@ def train(namespace: Path, address: IPv4Address | IPv6Address, port: int = 80) -
 
 
 class Changes(threading.Thread):
-    """When a command in a namespace, one that watches something of the kernel, printed a line; monotonic seconds."""
+    """What a command in a namespace, one that watches something of the kernel, printed, and when; monotonic seconds."""
 
     def __init__(self, namespace: Path, *command: str) -> None:
         super().__init__(daemon=True)
         self.times: list[float] = []
+        self.lines: list[str] = []
         words = ["nsenter", f"--net={namespace}", *command]
-        self._process = subprocess.Popen(words, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Self:
         self.start()
@@ -71,8 +72,9 @@ class Changes(threading.Thread):
 
     def run(self) -> None:
         assert self._process.stdout is not None
-        for _ in self._process.stdout:
+        for line in self._process.stdout:
             self.times.append(time.monotonic())
+            self.lines.append(line.rstrip())
 
     def during(self, begin: float, seconds: float) -> bool:
         """Whether one came in that time."""
