@@ -7,7 +7,7 @@ installed counts as listed and empty; it is asked for more often until it appear
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -15,7 +15,7 @@ from lb_controller.app.inputs import FIELD_SELECTORS, Sources, Value, from_json
 from lb_controller.app.observed import Key, Sighting
 from lb_controller.kube.client import Api
 from lb_controller.kube.errors import ApiError, NotFound
-from lb_controller.kube.reflector import list_all
+from lb_controller.kube.reflector import pages
 from lb_controller.kube.store import meta_of
 from lb_controller.model import names
 from lb_controller.runtime.backoff import Backoff
@@ -136,28 +136,32 @@ class Lister:
 
     async def _list(self, source: str) -> None:
         query = {"fieldSelector": FIELD_SELECTORS[source]} if source in FIELD_SELECTORS else None
+        found = Listed(source, [], 0, [])
         try:
-            raws, version = await list_all(self._api, self._sources[source], query)
+            async for raws, version in pages(self._api, self._sources[source], query):
+                await self._read(found, raws)
+                found = replace(found, version=int(version))
         except NotFound:
             if source not in self._missing:
                 self._log.info("resource_missing", kind=source)
             self._missing.add(source)
             self._report(Listed(source, [], 0, []))
             return
-        items: list[Sighting[Value]] = []
-        unread: list[Key] = []
-        for index, raw in enumerate(raws):
-            if index % _AT_ONCE == _AT_ONCE - 1:
-                await asyncio.sleep(0)
-            try:
-                items.append(from_json(source, raw))
-            except ValueError as error:
-                meta = meta_of(raw)
-                unread.append((meta.namespace, meta.name))
-                self._log.warning("object_unreadable", kind=source, name=meta.name, why=str(error))
         self._listed.add(source)
-        self._report(Listed(source, items, int(version), unread))
+        self._report(found)
         if source in self._missing:
             self._missing.discard(source)
             self._log.info("resource_appeared", kind=source)
             self._appeared()
+
+    async def _read(self, found: Listed, raws: list[msgspec.Raw]) -> None:
+        """Add the objects of one page."""
+        for index, raw in enumerate(raws):
+            if index % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+            try:
+                found.items.append(from_json(found.source, raw))
+            except ValueError as error:
+                meta = meta_of(raw)
+                found.unread.append((meta.namespace, meta.name))
+                self._log.warning("object_unreadable", kind=found.source, name=meta.name, why=str(error))

@@ -63,6 +63,15 @@ class Change(Generic[T]):
     value: T | None
 
 
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """An object of a list: its value, or why it has none."""
+
+    key: Key
+    value: T | None
+    why: str = ""
+
+
 @dataclass
 class Store(Generic[T]):
     """The known objects. `read` decodes one and raises msgspec.DecodeError or ValueError for an unreadable one."""
@@ -71,34 +80,44 @@ class Store(Generic[T]):
     objects: dict[Key, T] = field(default_factory=dict)
     unreadable: dict[Key, str] = field(default_factory=dict)
 
-    def replace(self, items: Iterable[msgspec.Raw]) -> list[Change[T]]:
+    def read_items(self, items: Iterable[msgspec.Raw]) -> list[Entry[T]]:
+        """A page of a list as values: the text, which is much longer, can be let go before the next page comes."""
+        return [self._entry(raw) for raw in items]
+
+    def replace(self, entries: Iterable[Entry[T]]) -> list[Change[T]]:
         """Take a whole list; returns what differs from what was known."""
         changes: list[Change[T]] = []
         seen: set[Key] = set()
-        for raw in items:
-            meta = meta_of(raw)
-            key = (meta.namespace, meta.name)
-            seen.add(key)
-            changes += self._put(key, raw)
+        for entry in entries:
+            seen.add(entry.key)
+            changes += self._put(entry)
         for key in [key for key in self.objects if key not in seen]:
             changes += self._drop(key)
         return changes
 
     def apply(self, event: WatchEvent) -> list[Change[T]]:
         """Take one watch event about an object."""
-        meta = meta_of(event.object)
-        key = (meta.namespace, meta.name)
-        return self._drop(key) if event.type == "DELETED" else self._put(key, event.object)
+        if event.type == "DELETED":
+            meta = meta_of(event.object)
+            return self._drop((meta.namespace, meta.name))
+        return self._put(self._entry(event.object))
 
     def clear(self) -> list[Change[T]]:
         """Everything is gone."""
         return [change for key in list(self.objects) for change in self._drop(key)]
 
-    def _put(self, key: Key, raw: msgspec.Raw) -> list[Change[T]]:
+    def _entry(self, raw: msgspec.Raw) -> Entry[T]:
+        meta = meta_of(raw)
+        key = (meta.namespace, meta.name)
         try:
-            value = self.read(raw)
+            return Entry(key, self.read(raw))
         except (msgspec.DecodeError, ValueError) as error:
-            self.unreadable[key] = str(error)
+            return Entry(key, None, str(error))
+
+    def _put(self, entry: Entry[T]) -> list[Change[T]]:
+        key, value = entry.key, entry.value
+        if value is None:
+            self.unreadable[key] = entry.why
             return []
         self.unreadable.pop(key, None)
         if key in self.objects and self.objects[key] == value:

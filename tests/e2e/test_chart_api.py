@@ -6,16 +6,28 @@ from typing import Any
 
 import pytest
 
+from tests.lab import monitoring
 from tests.lab.lab import Lab
 from tests.unit.chart.test_chart import NAMESPACE, OTHER_VALUES, render
 from tests.unit.chart.test_pod_security import pod_specs
 
 pytestmark = pytest.mark.e2e
-FOREIGN = "monitoring.coreos.com/v1"  # the Prometheus operator's kinds are not in the lab
+ON = {"enabled": True}
 EVERYTHING: dict[str, Any] = {
     "networkpolicies": {"enabled": True, "defaultDeny": True},
-    "prometheus": {"scrapeAnnotations": True, "services": {"enabled": True}},
+    "prometheus": {
+        "scrapeAnnotations": True,
+        **dict.fromkeys(("services", "podMonitor", "serviceMonitor", "prometheusRule", "dashboard"), ON),
+    },
     "commonLabels": {"team": "network"},
+    "metalLB": {"coexistence": "ignore"},
+    "webhook": {"failurePolicy": "Fail"},
+    "controller": {"replicas": 3, "strandedAddresses": "Reassign"},
+    "speaker": {
+        "ignoreExcludeLB": True,
+        "passwordSecrets": ["router"],
+        "ownership": {"keySecret": "heraldlb-ownership", "failback": "Immediate"},
+    },
 }
 
 
@@ -23,6 +35,8 @@ EVERYTHING: dict[str, Any] = {
 def namespace(api: Lab) -> Iterator[Lab]:
     """The API-only lab with the namespace of the release, which stays: other tests of the lab want it too."""
     api.try_kubectl("create", "namespace", NAMESPACE)
+    for crd in monitoring.crds():
+        api.kubectl("apply", "--server-side", "-f", f"{crd}")
     api.kubectl("-n", NAMESPACE, "create", "serviceaccount", "heraldlb-test")  # no pod is taken without its account
     yield api
     api.kubectl("-n", NAMESPACE, "delete", "serviceaccount", "heraldlb-test")
@@ -33,8 +47,7 @@ def test_the_api_server_takes_every_object_of_the_chart(namespace: Lab, values: 
     if values is OTHER_VALUES:
         values = json.loads(json.dumps(values))
         del values["controller"]["affinity"]["nodeAffinity"]  # a note there shows only that it is passed on
-    ours = [found for found in render(values) if found["apiVersion"] != FOREIGN]
-    objects = [found for found in ours if found["kind"] != "CustomResourceDefinition"]  # tests/e2e/test_crds.py
+    objects = [found for found in render(values) if found["kind"] != "CustomResourceDefinition"]  # see test_crds.py
     assert len(objects) > 15
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     namespace.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", input=text)

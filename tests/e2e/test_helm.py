@@ -1,8 +1,13 @@
 """Helm on a real cluster: its test, a changed log level, uninstall that leaves what is documented, reinstall."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from tests.e2e.test_chart_api import EVERYTHING
 from tests.e2e.world import NAMESPACE, World
+from tests.lab import monitoring
 from tests.lab.wait import eventually
 
 pytestmark = pytest.mark.e2e
@@ -25,6 +30,30 @@ def test_helm_test_fails_with_the_reason_of_the_refusal(world: World) -> None:
         world.lab.helm(
             "test", "heraldlb", "-n", NAMESPACE, "--timeout", "120s"
         )  # which removes what the failed one left
+
+
+def test_it_works_with_every_switch_on(world: World, tmp_path: Path) -> None:
+    for crd in monitoring.crds():
+        world.lab.kubectl("apply", "--server-side", "-f", f"{crd}")
+    secret = ("-n", NAMESPACE, "create", "secret", "generic", "heraldlb-ownership", "--from-literal=keys=1:secret")
+    world.lab.kubectl(*secret)
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps(EVERYTHING))
+    revision = world.revision()
+    world.upgrade("--values", f"{values}")
+    try:
+        kinds = "podmonitors,servicemonitors,prometheusrules,networkpolicies"
+        made = world.lab.kubectl("-n", NAMESPACE, "get", kinds, "-o", "name").split()
+        assert len(made) == 8, made
+        name = world.service("switches", pool="link")
+        [address] = world.addresses(name)
+        assert world.answer("cli", address).startswith("web-")
+        assert world.arp_owner(address) in world.lab.node_names
+        assert "Succeeded" in world.lab.helm("test", "heraldlb", "-n", NAMESPACE, "--timeout", "120s")
+    finally:
+        world.lab.helm("rollback", "heraldlb", str(revision), "-n", NAMESPACE, "--wait", "--timeout", "240s")
+        world.lab.kubectl("-n", NAMESPACE, "delete", "secret", "heraldlb-ownership")
+        world.speakers_ready()
 
 
 def test_a_changed_log_level_reaches_the_running_pods_without_a_restart(world: World) -> None:

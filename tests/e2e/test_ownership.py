@@ -194,7 +194,7 @@ def test_bfd_believes_only_those_who_have_the_key_and_a_change_of_the_key_or_a_r
     tmp_path: Path,
 ) -> None:
     made, keys = OwnershipWorld(tmp_path, ["node-a", "node-b"]), tmp_path / "keys"
-    keys.write_text("1:first\n")
+    keys.write_text("public\n")
     try:
         made.up(f"--ownership-key-file={keys}")
         made.announce(VIP)
@@ -204,7 +204,14 @@ def test_bfd_believes_only_those_who_have_the_key_and_a_change_of_the_key_or_a_r
         assert made.wire is not None
         made.wire.send(forged(made, first, second))
         eventually(lambda: dropped(second, "missing_authentication") == 1, within=10, what="the forged packet dropped")
-        for text in ("1:first\n2:second\n", "2:second\n1:first\n", "2:second\n"):
+        for text in (
+            "public\n1:first",
+            "1:first\npublic",
+            "1:first",
+            "1:first\n2:second",
+            "2:second\n1:first",
+            "2:second",
+        ):
             keys.write_text(text)
             time.sleep(2.5)  # every process reads the file once a second or so
         assert [member.speaker.counter("bfd_session_down_events_total", peer) for member, peer in sessions] == [0, 0]  # type: ignore[union-attr]

@@ -278,14 +278,14 @@ class Lab(Faults):
         return image.name
 
     def install_chart(self, *arguments: str) -> None:
-        """Install or upgrade the chart with the image of the checkout, and wait until everything is ready."""
+        """Package the chart, install or upgrade it with the checkout's image, and wait until everything is ready."""
         repository, _, tag = self.load_image().rpartition(":")
         values = {"repository": repository, "tag": tag, "pullPolicy": "Never"}
         sets = [word for key, value in values.items() for word in ("--set", f"image.{key}={value}")]
         where = ["-n", "heraldlb-system", "--create-namespace", "--wait", "--timeout", "240s"]
-        self.helm(
-            "upgrade", "--install", "heraldlb", str(images.ROOT / "charts" / "heraldlb"), *where, *sets, *arguments
-        )
+        self.helm("package", str(images.ROOT / "charts" / "heraldlb"), "--destination", str(self.folder))
+        [package] = self.folder.glob("heraldlb-*.tgz")
+        self.helm("upgrade", "--install", "heraldlb", str(package), *where, *sets, *arguments)
 
     @contextlib.contextmanager
     def process(self, member: str, *command: str | Path, env: dict[str, str] | None = None) -> Iterator[int]:

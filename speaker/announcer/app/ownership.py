@@ -18,6 +18,7 @@ from speaker.announcer.ownership.keyring import Keyring
 from speaker.announcer.ownership.machine import Identity, Machine, Memory
 from speaker.announcer.ownership.timers import Timers
 
+_PUBLIC, _NO_SECRET = "public", sha256(b"heraldlb").digest()
 log = logger()
 
 
@@ -87,17 +88,19 @@ class Keys:
 def keyring_of(path: Path | None, link: str) -> Keyring:
     """The keys in the file. Raises ValueError with a sentence for a file that holds none.
 
-    Without a file the key is no secret: it keeps strangers' datagrams apart, and nothing else.
+    Without a file the key is no secret: it keeps strangers' datagrams apart, and nothing else. The line `public` in a
+    file is that key (its id is 0), so that a secret can be brought in and taken away again without a pause.
     """
-    if path is None:
-        return Keyring({0: sha256(b"heraldlb").digest()}, 0, cluster="", link=link, public=True)
     keys: dict[int, bytes] = {}
-    for line in path.read_text().splitlines():
-        number, colon, secret = line.strip().partition(":")
-        if line.strip() and not (colon and number.isdecimal() and secret):
-            raise ValueError(f"{path}: a line is `id:secret`, with an id from 0 to 255")
-        if line.strip():
-            keys[int(number)] = secret.encode()
+    for line in map(str.strip, path.read_text().splitlines() if path is not None else [_PUBLIC]):
+        number, colon, secret = ("0", ":", "") if line == _PUBLIC else line.partition(":")
+        if not line:
+            continue
+        if not (colon and number.isdecimal() and (secret or line == _PUBLIC)):
+            raise ValueError(f"{path}: a line is `id:secret`, with an id from 0 to 255, or `{_PUBLIC}`")
+        if int(number) in keys:
+            raise ValueError(f"{path}: two lines have the id {int(number)} ({_PUBLIC} has 0)")
+        keys[int(number)] = secret.encode() or _NO_SECRET
     if not keys:
         raise ValueError(f"{path} holds no key")
     return Keyring(keys, next(iter(keys)), cluster="", link=link)

@@ -56,7 +56,8 @@ class AnnouncerSettings:
         "", help="interface on which they meet; empty is the one with the node's internal address or default route"
     )
     ownership_key_file: Path | None = setting(
-        None, help="file with one or two keys, a line `id:secret` each, the first is used to send; none: no secret"
+        None,
+        help="file with one or two keys, lines `id:secret` or `public`, the first is used to send; none: no secret",
     )
     liveness_interval: float = setting(
         200.0, help="milliseconds between the BFD packets of two announcers", minimum=10, maximum=10000

@@ -46,7 +46,7 @@ class Liveness:
             self._want()
 
     def authenticate(self, keyring: Keyring) -> None:
-        """Packets are sealed with keys made from the members' own, where these are secret; both are accepted."""
+        """Packets are sealed with keys made from the members' own; both are accepted."""
         parameters = replace(self._wanted.parameters, authentication=authentication_of(keyring))
         if parameters != self._wanted.parameters:
             self._wanted = replace(self._wanted, parameters=parameters)
@@ -76,9 +76,7 @@ class Liveness:
                 pass  # the ownership machine looks at its own steps
 
 
-def authentication_of(keyring: Keyring) -> Authentication | None:
-    """RFC 5880 6.7.4, meticulous: a packet is believed once. None where there is no secret to make a key from."""
-    if keyring.public:
-        return None
+def authentication_of(keyring: Keyring) -> Authentication:
+    """RFC 5880 6.7.4, meticulous: a packet is believed once."""
     kind = AuthType.METICULOUS_KEYED_SHA1
     return Authentication(kind, tuple(Key(*key) for key in keyring.derived(_PURPOSE, kind.longest)))

@@ -13,21 +13,16 @@ MAC_LENGTH: Final = 16  # bytes: HMAC-SHA256 truncated to 128 bits (RFC 2104 sec
 
 
 class Keyring:
-    """The keys accepted (key id 0..255 -> secret), the one used to send, and what binds a MAC to cluster and link.
+    """The keys accepted (key id 0..255 -> secret), the one used to send, and what binds a MAC to cluster and link."""
 
-    `public`: the key is no secret, it only keeps strangers' datagrams apart.
-    """
-
-    def __init__(
-        self, keys: Mapping[int, bytes], current: int, *, cluster: str, link: str, public: bool = False
-    ) -> None:
+    def __init__(self, keys: Mapping[int, bytes], current: int, *, cluster: str, link: str) -> None:
         if current not in keys:
             raise ValueError(f"there is no key {current}")
         if len(keys) > 2 or not all(0 <= key_id <= 255 for key_id in keys):
             raise ValueError("one or two keys, with ids from 0 to 255")
         if not all(keys.values()):
             raise ValueError("an empty key protects nothing")
-        self.current, self.public = current, public
+        self.current = current
         self._keys = dict(keys)
         self._scope = b"".join(len(part).to_bytes(2, "big") + part for part in (cluster.encode(), link.encode()))
 

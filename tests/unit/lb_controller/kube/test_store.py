@@ -42,7 +42,7 @@ def test_a_list_is_compared_with_what_was_known(
     known: dict[str, int], listed: dict[str, int], news: dict[str, int | None]
 ) -> None:
     found = store(**known)
-    assert changes(found.replace(raw(name, value) for name, value in listed.items())) == news
+    assert changes(found.replace(found.read_items(raw(name, value) for name, value in listed.items()))) == news
     assert {key[1]: value for key, value in found.objects.items()} == listed
 
 
@@ -64,7 +64,7 @@ def test_an_event_is_a_change_only_where_the_value_differs(
 
 def test_an_unreadable_object_keeps_its_last_value_and_spoils_no_other() -> None:
     found = store(a=1, b=2)
-    assert changes(found.replace([raw("a", "x"), raw("b", 3)])) == {"b": 3}
+    assert changes(found.replace(found.read_items([raw("a", "x"), raw("b", 3)]))) == {"b": 3}
     assert found.objects == {("ns", "a"): 1, ("ns", "b"): 3}
     assert found.unreadable == {("ns", "a"): "'x' is no number"}
     assert changes(found.apply(WatchEvent("MODIFIED", raw("a", 4)))) == {"a": 4}

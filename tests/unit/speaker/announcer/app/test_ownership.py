@@ -25,12 +25,38 @@ def test_the_first_key_of_the_file_is_used_and_both_are_accepted(tmp_path: Path)
     assert decode(encode(MESSAGE, before), after) == decode(encode(MESSAGE, after), before) == MESSAGE
 
 
-@pytest.mark.parametrize("text", ["", "\n", "secret", "1:", ":secret", "x:secret", "256:secret", "1:a\n2:b\n3:c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "secret",
+        "1:",
+        ":secret",
+        "x:secret",
+        "256:secret",
+        "1:a\n2:b\n3:c",
+        "1:a\n1:b",
+        "public\n0:a",
+        "pubic",
+    ],
+)
 def test_a_file_without_sound_keys_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "key"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"key|id"):
         keyring_of(path, "192.0.2.0/24")
+
+
+def test_a_secret_is_brought_in_beside_the_key_of_those_who_have_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("public\n1:first\n")
+    none, both = keyring_of(None, "192.0.2.0/24"), keyring_of(path, "192.0.2.0/24")
+    path.write_text("1:first\npublic\n")
+    turned = keyring_of(path, "192.0.2.0/24")
+    assert (none.current, both.current, turned.current) == (0, 0, 1)
+    assert decode(encode(MESSAGE, none), both) == decode(encode(MESSAGE, both), none) == MESSAGE
+    assert decode(encode(MESSAGE, both), turned) == decode(encode(MESSAGE, turned), both) == MESSAGE
 
 
 def test_a_key_file_that_is_spoilt_later_changes_nothing(tmp_path: Path) -> None:
@@ -46,16 +72,14 @@ def test_a_key_file_that_is_spoilt_later_changes_nothing(tmp_path: Path) -> None
     assert keys("192.0.2.0/24").current == 2
 
 
-def test_bfd_has_keys_of_its_own_made_from_those_of_the_members_if_these_are_secret(tmp_path: Path) -> None:
+def test_bfd_has_keys_of_its_own_made_from_those_of_the_members(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("2:second\n1:first")
     here, elsewhere = (authentication_of(keyring_of(path, link)) for link in ("192.0.2.0/24", "198.51.100.0/24"))
-    assert here is not None
     assert here.type is AuthType.METICULOUS_KEYED_SHA1
     assert [key.id for key in here.keys] == [2, 1]
     assert here != elsewhere
     assert not {key.secret for key in here.keys} & {b"first", b"second"}
-    assert authentication_of(keyring_of(None, "192.0.2.0/24")) is None
 
 
 def test_another_link_is_another_scope_even_without_a_secret() -> None:
