@@ -60,6 +60,8 @@ class Lister:
         self._wake = asyncio.Event()
         self._missing: set[str] = set()
         self._listed: set[str] = set()
+        self._last: dict[str, tuple[int, int]] = {}  # source -> how often it was listed, and the version
+        self._came = asyncio.Event()
         self._log = logger(part="lister")
         self.failing: str | None = None
 
@@ -68,6 +70,14 @@ class Lister:
         self._wanted += 1
         self._wake.set()
         return self._wanted
+
+    async def listed(self, source: str, after: int = 0) -> tuple[int, int]:
+        """Number (from 1) and resourceVersion of the last list of the source; waits for one with a larger number."""
+        if 0 < self._last.get(source, (0, 0))[0] <= after:
+            self.poke()
+        while (last := self._last.get(source, (0, 0)))[0] <= after:
+            await self._came.wait()
+        return last
 
     async def run(self) -> None:
         """List until cancelled."""
@@ -149,6 +159,9 @@ class Lister:
             return
         self._listed.add(source)
         self._report(found)
+        self._last[source] = self._last.get(source, (0, 0))[0] + 1, found.version
+        self._came.set()
+        self._came = asyncio.Event()
         if source in self._missing:
             self._missing.discard(source)
             self._log.info("resource_appeared", kind=source)

@@ -98,7 +98,14 @@ class _Parts:
             self._certificates = CertificateKeeper(api, settings.namespace, settings.relist_seconds)
             server = WebhookServer(self._certificates.file, settings.webhook_host, settings.webhook_port)
             admission = server, Judge(controller.reconciler, metrics).ask
-        self._operator = Operator(settings.kubeconfig, inputs, self._seen, self._kopf_restarted, admission)
+        self._operator = Operator(
+            settings.kubeconfig,
+            inputs,
+            self._seen,
+            self._kopf_restarted,
+            listed=self._lister.listed,
+            admission=admission,
+        )
         self._restarts = metrics.kopf_restarts
         self._rivals = (
             RivalWatch(api, ("controller",), self._contested) if settings.coexistence is Coexistence.AUTO else None

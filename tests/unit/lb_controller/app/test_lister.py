@@ -77,3 +77,18 @@ def test_a_broken_resource_that_addresses_depend_on_is_waited_for(source: str) -
     found = told(Server(broken={source}))
     assert source not in listed(found)
     assert AllListed(1) not in found
+
+
+def test_a_watch_is_told_where_the_last_list_ended_and_waits_for_the_next_one_where_that_is_forgotten() -> None:
+    async def main() -> list[tuple[int, int]]:
+        one = Lister(cast(Api, Server()), sources("lb"), 300.0, lambda _: None, lambda: None)
+        first = asyncio.create_task(one.listed("Service"))
+        await asyncio.sleep(0)
+        assert not first.done(), "nothing was listed yet"
+        task = asyncio.create_task(one.run())
+        async with asyncio.timeout(5):
+            found = [await first, await one.listed("Service"), await one.listed("Service", 1)]
+        task.cancel()
+        return found
+
+    assert asyncio.run(main()) == [(1, 9), (1, 9), (2, 9)]
