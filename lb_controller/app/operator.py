@@ -15,6 +15,7 @@ import contextlib
 import itertools
 import logging
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from kopf._cogs.structs import references
 from kopf._core.reactor import inventory
 
 from lb_controller.app.inputs import FIELD_SELECTORS, SOURCES, Sources, Value, from_mapping
-from lb_controller.app.observed import Sighting
+from lb_controller.app.observed import Key, Sighting
 from lb_controller.app.webhook import Ask, WebhookServer, register
 from lb_controller.kube.client import configuration
 from lb_controller.kube.resources import Resource
@@ -35,6 +36,7 @@ _PAUSE_SECONDS = 1.0
 
 Admission = tuple[WebhookServer, Ask]
 Seen = Callable[[str, Sighting[Value], bool], None]
+Known = Callable[[str, Key], int]
 # (source, number of the list known) -> number and resourceVersion of a later one.
 AfterList = Callable[[str, int], Coroutine[Any, Any, tuple[int, int]]]
 
@@ -87,7 +89,10 @@ class _NoMemories(inventory.ResourceMemories):
 
 
 class Operator:
-    """The kopf operator in its thread. `seen(source, sighting, gone)` and `restarted()` are called on the main loop."""
+    """The kopf operator in its thread. `seen(source, sighting, gone)` and `restarted()` are called on the main loop.
+
+    `known` gives the version at which an object is known already, 0 if it is not: it is called in the thread.
+    """
 
     def __init__(  # noqa: PLR0913 - what it watches, whom it tells, and what it needs for that
         self,
@@ -96,11 +101,13 @@ class Operator:
         seen: Seen,
         restarted: Callable[[], None],
         *,
+        known: Known,
         listed: AfterList,
         admission: Admission | None = None,
     ) -> None:
         self._kubeconfig, self._sources, self._seen, self._restarted = kubeconfig, sources, seen, restarted
-        self._listed, self._admission = listed, admission
+        self._known, self._listed, self._admission = known, listed, admission
+        self._news: deque[tuple[str, Sighting[Value], bool]] = deque()
         self._begun_at: dict[str, int] = {}  # source -> number of the list that its watch began at
         self._main = asyncio.get_running_loop()
         self._stopping = threading.Event()
@@ -140,7 +147,7 @@ class Operator:
                 self._main.call_soon_threadsafe(self._ended.set)
 
     async def _supervise(self) -> None:
-        registry, settings = _registry(self._kubeconfig, self._sources, self._hand_over), _settings()
+        registry, settings = self._registry(), _settings()
         if self._admission is not None:
             settings.admission.server, ask = self._admission
             register(registry, ask)
@@ -178,6 +185,35 @@ class Operator:
         self._begun_at[source], version = await asyncio.wrap_future(later)
         yield [], str(version)
 
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+
+        async def login(**_: Any) -> kopf.ConnectionInfo:
+            return await _connection(self._kubeconfig)
+
+        kopf.on.login(registry=registry)(login)
+        for source, resource in self._sources.items():
+            self._watch(registry, source, resource)
+        return registry
+
+    def _watch(self, registry: kopf.OperatorRegistry, source: str, resource: Resource) -> None:
+        def is_news(event: Mapping[str, Any], **_: Any) -> bool:
+            # The watch is on all namespaces: kopf knows no narrower one for a single resource.
+            found = event["object"].get("metadata", {})
+            namespace, version = found.get("namespace", ""), found.get("resourceVersion", "")
+            if resource.namespace not in ("", namespace):
+                return False
+            # What the answer to our own write said already costs a third when it is not handled.
+            key = (namespace, found.get("name", ""))
+            return event["type"] == "DELETED" or not version.isdecimal() or int(version) > self._known(source, key)
+
+        async def on_event(event: Mapping[str, Any], **_: Any) -> None:
+            self._hand_over(source, event)
+
+        id_ = f"watch-{source.replace('/', '-')}"
+        where = (resource.group, resource.version, resource.plural)
+        kopf.on.event(*where, registry=registry, id=id_, when=is_news)(on_event)
+
     def _hand_over(self, source: str, event: Mapping[str, Any]) -> None:
         try:
             sighting = from_mapping(source, event["object"])
@@ -185,7 +221,14 @@ class Operator:
             metadata = event["object"].get("metadata", {})
             self._log.warning("object_unreadable", kind=source, name=metadata.get("name"), why=str(error))
             return
-        self._main.call_soon_threadsafe(self._seen, source, sighting, event["type"] == "DELETED")
+        self._news.append((source, sighting, event["type"] == "DELETED"))
+        if len(self._news) == 1:  # the main loop was not woken yet
+            self._main.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        """On the main loop: waking it costs more than an event, so what comes meanwhile goes along."""
+        while self._news:
+            self._seen(*self._news.popleft())
 
 
 def _settings() -> kopf.OperatorSettings:
@@ -202,35 +245,6 @@ def _settings() -> kopf.OperatorSettings:
         # Item by item: a plain dict in its place breaks the watcher.
         settings.watching.field_selectors[SOURCES[source].plural] = selector
     return settings
-
-
-def _registry(
-    kubeconfig: Path | None, sources: Sources, hand_over: Callable[[str, Mapping[str, Any]], None]
-) -> kopf.OperatorRegistry:
-    registry = kopf.OperatorRegistry()
-
-    async def login(**_: Any) -> kopf.ConnectionInfo:
-        return await _connection(kubeconfig)
-
-    kopf.on.login(registry=registry)(login)
-    for source, resource in sources.items():
-        _watch(registry, source, resource, hand_over)
-    return registry
-
-
-def _watch(
-    registry: kopf.OperatorRegistry,
-    source: str,
-    resource: Resource,
-    hand_over: Callable[[str, Mapping[str, Any]], None],
-) -> None:
-    async def on_event(event: Mapping[str, Any], **_: Any) -> None:
-        # The watch is on all namespaces: kopf knows no narrower one for a single resource.
-        if resource.namespace in ("", event["object"].get("metadata", {}).get("namespace")):
-            hand_over(source, event)
-
-    id_ = f"watch-{source.replace('/', '-')}"
-    kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=id_)(on_event)
 
 
 async def _connection(kubeconfig: Path | None) -> kopf.ConnectionInfo:

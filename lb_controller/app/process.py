@@ -16,7 +16,7 @@ from lb_controller.app.inputs import SERVICE, Value, sources
 from lb_controller.app.leavers import Leavers
 from lb_controller.app.lister import Lister
 from lb_controller.app.metrics import ControllerMetrics
-from lb_controller.app.observed import Sighting
+from lb_controller.app.observed import Key, Sighting
 from lb_controller.app.operator import Admission, Operator
 from lb_controller.app.reconcile import Reconciler
 from lb_controller.app.rules import Rules
@@ -103,6 +103,7 @@ class _Parts:
             inputs,
             self._seen,
             self._kopf_restarted,
+            known=self._known,
             listed=self._lister.listed,
             admission=admission,
         )
@@ -178,6 +179,11 @@ class _Parts:
 
     def _seen(self, source: str, sighting: Sighting[Value], gone: bool) -> None:
         self._controller.put(Seen(source, sighting, gone))
+
+    def _known(self, source: str, key: Key) -> int:
+        """The version of an object that was observed; other threads may ask."""
+        sighting = self._controller.reconciler.observed[source].objects.get(key)
+        return 0 if sighting is None else sighting.version
 
     def _kopf_restarted(self) -> None:
         self._restarts.inc()

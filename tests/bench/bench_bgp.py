@@ -18,6 +18,7 @@ from tests.e2e.test_bgp_routers import ADDRESSES, ALL, Trio
 from tests.lab.wait import eventually
 
 SIZES = (1000, 10000)
+FAMILIES = {"ipv4": "-4", "ipv6": "-6"}
 FLAPS, CHURNING = 50, 500
 SENDER_PART = 12
 SENDER = NODE4.rsplit(".", 1)[0] + f".{SENDER_PART}"
@@ -50,8 +51,7 @@ class Bench:
             case "gobgp":
                 return self.trio.gobgp.count(family)
             case _:
-                found = self.world.router.count(NODE4, family)
-                return max(found, 0) + (max(self.world.router.count(SENDER, family), 0) if family == "ipv4" else 0)
+                return sum(max(self.world.router.count(sender, family), 0) for sender in (NODE4, SENDER))
 
     def until_count(self, router: str, number: int, family: str = "ipv4") -> None:
         until(lambda: self.count(router, family) == number, f"{number} {family} routes at {router}")
@@ -111,41 +111,43 @@ class Bench:
         sender: Router = self.world.add_router("snd", SENDER_PART, SENDER_CONFIGURATION)
         for router in ALL:
             address = ADDRESSES[router]
-            self.redistribute(sender, f"neighbor {address} activate")
+            for family in FAMILIES:
+                self.redistribute(sender, family, f"neighbor {address} activate")
             sender.configure(f"router bgp {NODE_ASN}", f"no neighbor {address} shutdown")
             until(lambda: f'"{address}"' in _established(sender), f"the sender's session with {router}")  # noqa: B023
-            for size in SIZES:
-                self.kernel_routes(sender, size)
+            for family, size in (("ipv4", SIZES[0]), ("ipv4", SIZES[-1]), ("ipv6", SIZES[-1])):
+                self.kernel_routes(sender, family, size)
                 pids = self.world.space.find("snd", "/bgpd|/zebra")
                 worked, began = seconds_of_work(pids), time.monotonic()
-                self.redistribute(sender, "redistribute kernel")
-                self.until_count(router, size)
+                self.redistribute(sender, family, "redistribute kernel")
+                self.until_count(router, size, family)
                 took, worked = time.monotonic() - began, seconds_of_work(pids) - worked
-                said = f"FRR  -> {router:5} ipv4 {size:6d} routes: announced {took:5.2f} s (of work {worked:4.2f} s)"
-                print(said, flush=True)
-                self.redistribute(sender, "no redistribute kernel")
-                self.until_count(router, 0)
-                self.world.space.ip("snd", "route", "flush", "type", "blackhole")
-                until(lambda: _known(sender) == 0, "no routes in the sender")
+                said = f"FRR  -> {router:5} {family} {size:6d} routes: announced {took:5.2f} s"
+                print(f"{said} (of work {worked:4.2f} s)", flush=True)
+                self.redistribute(sender, family, "no redistribute kernel")
+                self.until_count(router, 0, family)
+                self.world.space.ip("snd", FAMILIES[family], "route", "flush", "type", "blackhole")
+                until(lambda: _known(sender, family) == 0, "no routes in the sender")  # noqa: B023
             sender.configure(f"router bgp {NODE_ASN}", f"neighbor {address} shutdown")
 
-    def kernel_routes(self, sender: Router, size: int) -> None:
-        batch = self.world.folder / f"routes-{size}"
-        prefixes = [route(number).prefix for number in range(1, size + 1)]
+    def kernel_routes(self, sender: Router, family: str, size: int) -> None:
+        batch = self.world.folder / f"routes-{family}-{size}"
+        make = route if family == "ipv4" else route6
+        prefixes = [make(number).prefix for number in range(1, size + 1)]
         batch.write_text("".join(f"route replace blackhole {prefix}\n" for prefix in prefixes))
-        self.world.space.run("snd", "ip", "-batch", batch)
-        until(lambda: _known(sender) >= size, "the routes in the sender")
+        self.world.space.run("snd", "ip", FAMILIES[family], "-batch", batch)
+        until(lambda: _known(sender, family) >= size, "the routes in the sender")
 
-    def redistribute(self, sender: Router, command: str) -> None:
-        sender.configure(f"router bgp {NODE_ASN}", "address-family ipv4 unicast", command)
+    def redistribute(self, sender: Router, family: str, command: str) -> None:
+        sender.configure(f"router bgp {NODE_ASN}", f"address-family {family} unicast", command)
 
 
 def _established(sender: Router) -> str:
     return sender.vtysh("show bgp summary established json")
 
 
-def _known(sender: Router) -> int:
-    lines = sender.vtysh("show ip route summary").splitlines()
+def _known(sender: Router, family: str) -> int:
+    lines = sender.vtysh(f"show {'ip' if family == 'ipv4' else 'ipv6'} route summary").splitlines()
     return next((int(line.split()[1]) for line in lines if line.startswith("kernel")), 0)
 
 

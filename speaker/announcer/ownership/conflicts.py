@@ -4,7 +4,7 @@ The worse claimant stops as soon as it hears the better claim; the better one st
 not hear each other, a third node that hears both tells the loser.
 """
 
-from speaker.announcer.ownership.agenda import Agenda
+from speaker.announcer.agenda import Agenda
 from speaker.announcer.ownership.core import Core, Phase
 from speaker.announcer.ownership.events import Answered, Asked, Cause, Claimed, Conflict, Gratuitous
 from speaker.announcer.ownership.messages import Key, Owner, Why, key_of

@@ -10,7 +10,7 @@ process was frozen holds nothing that counts.
 
 from typing import Final
 
-from speaker.announcer.ownership.agenda import NEVER, Agenda
+from speaker.announcer.agenda import NEVER, Agenda
 from speaker.announcer.ownership.core import Core, Phase
 from speaker.announcer.ownership.events import Cause, Forgive, Left, Own, Unwilling
 from speaker.announcer.ownership.messages import FIRST_KEY, LAST_KEY, Claims, Header, Key, Why

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lb_controller.model.address import Address
-from speaker.announcer.ownership.agenda import NEVER
+from speaker.announcer.agenda import NEVER
 from speaker.announcer.ownership.claims import Lost
 from speaker.announcer.ownership.conflicts import Conflicts
 from speaker.announcer.ownership.core import Boots, Core, Phase

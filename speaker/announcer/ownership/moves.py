@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from speaker.announcer.ownership.agenda import NEVER, Agenda
+from speaker.announcer.agenda import NEVER, Agenda
 from speaker.announcer.ownership.core import Core, Phase
 from speaker.announcer.ownership.events import Announce, Cause, NoHeir
 from speaker.announcer.ownership.messages import Bequest, Key, Owner, Strength

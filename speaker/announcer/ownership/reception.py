@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from speaker.announcer.ownership.agenda import Agenda
+from speaker.announcer.agenda import Agenda
 from speaker.announcer.ownership.claims import Lost
 from speaker.announcer.ownership.conflicts import Conflicts
 from speaker.announcer.ownership.core import Core, Phase

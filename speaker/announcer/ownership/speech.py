@@ -3,7 +3,7 @@
 An address is let go before the others are told, and claimed before the link is told by gratuitous frames.
 """
 
-from speaker.announcer.ownership.agenda import NEVER
+from speaker.announcer.agenda import NEVER
 from speaker.announcer.ownership.core import Core, Phase
 from speaker.announcer.ownership.events import Effect, Send
 from speaker.announcer.ownership.lifecycle import Lifecycle

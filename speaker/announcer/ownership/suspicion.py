@@ -7,7 +7,7 @@ window; silence is the verdict. Hearsay is never passed on: a node vouches on it
 from dataclasses import dataclass
 from itertools import islice
 
-from speaker.announcer.ownership.agenda import Agenda
+from speaker.announcer.agenda import Agenda
 from speaker.announcer.ownership.core import Core, Phase
 from speaker.announcer.ownership.events import Cause, Detected, Probe, Watch
 from speaker.announcer.ownership.messages import Key, Suspect

@@ -1,6 +1,6 @@
 """Beginning and end of this node's own claims: the only place where it takes an address or lets one go."""
 
-from speaker.announcer.ownership.agenda import Agenda
+from speaker.announcer.agenda import Agenda
 from speaker.announcer.ownership.claims import Lost
 from speaker.announcer.ownership.core import Core, Phase
 from speaker.announcer.ownership.events import Cause, Gratuitous, Own, Release

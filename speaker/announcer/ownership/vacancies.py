@@ -11,7 +11,7 @@ and announcers that know a living owner answer by BETTER.
 
 from dataclasses import dataclass
 
-from speaker.announcer.ownership.agenda import Agenda
+from speaker.announcer.agenda import Agenda
 from speaker.announcer.ownership.claims import Lost
 from speaker.announcer.ownership.core import Core
 from speaker.announcer.ownership.events import Announce, Cause, Cleared, Conflict, Probe, Quarantined

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from speaker.announcer.bfd.agenda import Agenda
+from speaker.announcer.agenda import NEVER, Agenda
 from speaker.announcer.bfd.authentication import CIRCLE
 from speaker.announcer.bfd.demultiplexer import Demultiplexer, Path
 from speaker.announcer.bfd.events import (
@@ -128,7 +128,7 @@ class BfdDriver:
 
     def _end(self, running: Running) -> None:
         self._all.discard(running)
-        self._agenda.drop(running)
+        self._agenda.cancel(running)
         self._table.remove(running.session.local_discr)
         running.sender.close()
         self._ports.need(kind_of(other.path) for other in self._all)
@@ -209,7 +209,8 @@ class BfdDriver:
                     self._tell(running, SessionChanged(running.path, running.status))
                 case Dropped(reason):
                     self._drops[reason] += 1
-        self._agenda.plan(running, running.session.deadline)
+        deadline = running.session.deadline
+        self._agenda.plan(running, NEVER if deadline is None else deadline)
 
     def _send(self, running: Running, packet: bytes) -> None:
         if running.sender.send(packet):
@@ -242,8 +243,7 @@ class BfdDriver:
                 self._timer.cancel()
                 self._timer = None
             return
-        at, first = self._loop.time() + HEARTBEAT, self._agenda.first
-        at = at if first is None else min(at, first)
+        at = min(self._loop.time() + HEARTBEAT, self._agenda.deadline)
         if self._timer is not None:
             if self._due <= at:
                 return

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaker.announcer.bfd.agenda import Agenda
 from speaker.announcer.bfd.demultiplexer import Demultiplexer, Path
 from speaker.announcer.bfd.malformed import Drop, MalformedPacket
 from speaker.announcer.bfd.poll import PollSequence
@@ -86,30 +85,6 @@ def test_a_final_that_nobody_asked_for_changes_nothing() -> None:
     assert not poll.on_packet(final=True)
     poll.want()
     assert poll.active
-
-
-# --- agenda
-
-
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(0, 50), st.booleans())))
-def test_no_deadline_is_ever_late(plans: list[tuple[str, int | None, bool]]) -> None:
-    agenda: Agenda[str] = Agenda()
-    nearest: dict[str, int] = {}
-    for key, at, drop in plans:
-        if drop:
-            agenda.drop(key)
-            nearest.pop(key, None)
-        agenda.plan(key, at)
-        if at is not None:
-            nearest[key] = min(at, nearest.get(key, at))
-    assert agenda.first == min(nearest.values(), default=None)
-    for now in range(51):
-        expected = {key for key, at in nearest.items() if at <= now}
-        found = agenda.due(now)
-        assert len(found) == len(set(found))
-        assert set(found) == expected
-        nearest = {key: at for key, at in nearest.items() if key not in expected}
-    assert agenda.first is None
 
 
 # --- demultiplexer

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from lb_controller.model.address import parse_address
-from speaker.announcer.ownership.agenda import NEVER, Agenda
+from speaker.announcer.agenda import NEVER, Agenda
 from speaker.announcer.ownership.events import (
     Announce,
     Answered,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaker.announcer.ownership.agenda import NEVER, Agenda
+from speaker.announcer.agenda import NEVER, Agenda
 
 KEYS = st.sampled_from("abcd")
 TIMES = st.integers(0, 6).map(float)
