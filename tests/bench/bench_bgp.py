@@ -116,7 +116,8 @@ class Bench:
             sender.configure(f"router bgp {NODE_ASN}", f"no neighbor {address} shutdown")
             until(lambda: f'"{address}"' in _established(sender), f"the sender's session with {router}")  # noqa: B023
             for family, size in (("ipv4", SIZES[0]), ("ipv4", SIZES[-1]), ("ipv6", SIZES[-1])):
-                self.kernel_routes(sender, family, size)
+                self.kernel_routes(family, size, "replace")
+                until(lambda: _known(sender, family) >= size, "the routes in the sender")  # noqa: B023
                 pids = self.world.space.find("snd", "/bgpd|/zebra")
                 worked, began = seconds_of_work(pids), time.monotonic()
                 self.redistribute(sender, family, "redistribute kernel")
@@ -126,17 +127,16 @@ class Bench:
                 print(f"{said} (of work {worked:4.2f} s)", flush=True)
                 self.redistribute(sender, family, "no redistribute kernel")
                 self.until_count(router, 0, family)
-                self.world.space.ip("snd", FAMILIES[family], "route", "flush", "type", "blackhole")
+                self.kernel_routes(family, size, "del")
                 until(lambda: _known(sender, family) == 0, "no routes in the sender")  # noqa: B023
             sender.configure(f"router bgp {NODE_ASN}", f"neighbor {address} shutdown")
 
-    def kernel_routes(self, sender: Router, family: str, size: int) -> None:
-        batch = self.world.folder / f"routes-{family}-{size}"
+    def kernel_routes(self, family: str, size: int, verb: str) -> None:
+        batch = self.world.folder / f"routes-{family}-{size}-{verb}"
         make = route if family == "ipv4" else route6
         prefixes = [make(number).prefix for number in range(1, size + 1)]
-        batch.write_text("".join(f"route replace blackhole {prefix}\n" for prefix in prefixes))
+        batch.write_text("".join(f"route {verb} blackhole {prefix}\n" for prefix in prefixes))
         self.world.space.run("snd", "ip", FAMILIES[family], "-batch", batch)
-        until(lambda: _known(sender, family) >= size, "the routes in the sender")
 
     def redistribute(self, sender: Router, family: str, command: str) -> None:
         sender.configure(f"router bgp {NODE_ASN}", f"address-family {family} unicast", command)
