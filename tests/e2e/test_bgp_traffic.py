@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.patient import assert_only_what_was_under_way_was_cut, reached
 from tests.e2e.train import Changes, train
-from tests.e2e.world import NAMESPACE, Address, World
+from tests.e2e.world import EXCLUDE, NAMESPACE, Address, World
 from tests.lab.namespaces import NETNS
 from tests.lab.wait import eventually
 
@@ -24,7 +24,6 @@ CONNECTIONS = 300
 FAIR = range(60, 142)  # of 300 over three nodes: 20 to 47 %
 OUTSIDE = ("192.168.88.50", "fd00:88::50")  # the host behind the router
 PEER: dict[str, Any] = {"myASN": 64512, "peerASN": 64500, "peerAddress": "192.168.77.1", "dualStackAddressFamily": True}
-EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
 def routed(world: World, address: Address, nodes: int = 3, within: float = 30) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import World
+from tests.e2e.world import EXCLUDE, World
 from tests.lab.wait import eventually
 
 pytestmark = pytest.mark.e2e
@@ -125,14 +125,13 @@ def test_an_excluded_node_gives_its_addresses_to_another(world: World) -> None:
     [address] = world.addresses(name)
     world.answer("cli", address)
     owner = world.arp_owner(address)
-    label = "node.kubernetes.io/exclude-from-external-load-balancers"
-    world.lab.kubectl("label", "node", owner, f"{label}=true")
+    world.lab.kubectl("label", "node", owner, f"{EXCLUDE}=true")
     try:
         eventually(
             lambda: world.arp_answers(address) not in (set(), {owner}), within=10, what=f"{address} on another node"
         )
     finally:
-        world.lab.kubectl("label", "node", owner, f"{label}-")
+        world.lab.kubectl("label", "node", owner, f"{EXCLUDE}-")
 
 
 def test_two_services_share_an_address_and_one_goes(world: World) -> None:

@@ -17,6 +17,7 @@ from tests.lab.lab import Lab
 from tests.lab.wait import eventually
 
 NAMESPACE = "heraldlb-system"
+EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 

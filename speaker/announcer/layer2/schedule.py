@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 
 BURST_INTERVAL = 1.1
 BURST_TIMES = 5  # at 0, 1.1, 2.2, 3.3 and 4.4 s
+AT_ONCE = 100  # keys: between two such parts others have their turn, and questions their answers
+ROUNDING = 1e-6  # keys: at the deadline that was given one may be sent, whatever the floats say
 K = TypeVar("K", bound=Hashable)
 
 
@@ -42,7 +44,7 @@ class Schedule(Generic[K]):
         return max(self._heap[0][0], ready)
 
     def due(self, now: float) -> list[K]:
-        """The keys to send for now, within the rate, the most recently requested first."""
+        """The keys to send for now, within the rate and at most AT_ONCE, the most recently requested first."""
         self._allowance = min(self.rate, self._allowance + (now - self._counted_at) * self.rate)
         self._counted_at = now
         ready: list[tuple[int, K]] = []
@@ -52,7 +54,7 @@ class Schedule(Generic[K]):
             ready.append((order, key))
             self._clean()
         ready.sort(reverse=True, key=lambda entry: entry[0])
-        take = int(min(len(ready), self._allowance))
+        take = int(min(len(ready), self._allowance + ROUNDING, AT_ONCE))
         self._allowance -= take
         for order, key in ready[take:]:
             heapq.heappush(self._heap, (now, order, key))
