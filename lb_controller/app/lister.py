@@ -72,9 +72,12 @@ class Lister:
         return self._wanted
 
     async def listed(self, source: str, after: int = 0) -> tuple[int, int]:
-        """Number (from 1) and resourceVersion of the last list of the source; waits for one with a larger number."""
+        """Number (from 1) and resourceVersion of a list of the source with a number larger than `after`.
+
+        After the first round it lists by itself: a round may be held up by another source.
+        """
         if 0 < self._last.get(source, (0, 0))[0] <= after:
-            self.poke()
+            await self._until_listed(source)
         while (last := self._last.get(source, (0, 0)))[0] <= after:
             await self._came.wait()
         return last

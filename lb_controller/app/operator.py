@@ -160,6 +160,7 @@ class Operator:
                 loop.call_soon_threadsafe(flag.set)
 
             self._again = again
+            self._begun_at.clear()  # the last list will do: what changed since is told by the watch
             try:
                 await kopf.operator(
                     registry=registry,

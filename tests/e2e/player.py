@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from lb_controller.kube.client import Api, connect
+from lb_controller.kube.client import Api, Query, connect
 from lb_controller.kube.errors import ApiError, NotFound
 from lb_controller.kube.resources import EVENTS, NAMESPACES, SERVICES, Resource, custom, metallb
 from lb_controller.model import names
@@ -162,7 +162,7 @@ class Player:
                 raise Unlike(f"the Service that is asked in between shows {told}, not {reason}")
 
     async def _answer_in_between(self, annotation: str, end: float) -> list[str]:
-        """What one Service is told; nothing when that takes too long."""
+        """What one Service is told; nothing when that takes too long. Its Event comes after those of before."""
         self._asked += 1
         resource = Resource("", "v1", "services", BARRIER)
         name = f"b{self._asked}"
@@ -172,12 +172,14 @@ class Player:
             "metadata": {"name": name, "annotations": {annotation: NOWHERE} if annotation else {}},
             "spec": {"type": "LoadBalancer", "loadBalancerClass": self.class_, "ports": [{"port": 80}]},
         }
-        await self.api.post(resource.path, body)
-        told: list[str] = []
-        while not told and time.monotonic() <= end:
+        uid = json.loads(await self.api.post(resource.path, body))["metadata"]["uid"]
+        of_it: Query = {"fieldSelector": f"involvedObject.uid={uid}"}
+        told, events = list[str](), list[Item]()
+        while not events and time.monotonic() <= end:
             await asyncio.sleep(EVERY)
             found = json.loads(await self.api.get(resource.object_path(BARRIER, name)))
             told = [entry["reason"] for entry in found.get("status", {}).get("conditions", ())]
+            events = json.loads(await self.api.get(EVENTS.path, of_it))["items"] if told else []
         await self.api.delete(resource.object_path(BARRIER, name))
         return told
 
