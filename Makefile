@@ -12,7 +12,7 @@ LAB := $(BIN)/python -m tests.lab
 PYTEST := $(BIN)/pytest
 CODE := lb_controller speaker tests
 
-.PHONY: help setup lock docs html crds format check fast test e2e demo lab-up lab-down bench simulate soak image clean
+.PHONY: help setup lock docs html crds format check fast test e2e demo lab-up lab-down bench simulate fuzz soak image clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ lock: setup ## pin dependencies anew: requirements.lock (image) and requirements
 	$(PIP_COMPILE) --extra announcer -o requirements.lock pyproject.toml
 	$(PIP_COMPILE) --extra announcer --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	$(PIP_COMPILE) -o docs/requirements.lock docs/requirements.in
+	$(PIP_COMPILE) -o tests/fuzz/requirements.lock tests/fuzz/requirements.in
 
 docs: setup ## write what the code says into docs/reference
 	$(BIN)/python -m tests.support.reference
@@ -71,6 +72,17 @@ FIRST ?= 1
 simulate: setup ## layer 2 in simulation: SEEDS random worlds with random faults, beginning with seed FIRST
 	$(BIN)/python -m tests.property.simulation --seeds $(SEEDS) --first $(FIRST)
 
+FUZZ := .venv-fuzz
+TARGET ?=
+SECONDS ?= 60
+fuzz: $(FUZZ)/.installed ## coverage-guided fuzzing: TARGET (all without one) for SECONDS each
+	$(FUZZ)/bin/python -m tests.fuzz $(TARGET) --seconds $(SECONDS)
+$(FUZZ)/.installed: requirements.lock tests/fuzz/requirements.lock
+	rm -rf $(FUZZ)
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -r tests/fuzz/requirements.lock
+	@touch $@
+
 soak: setup ## what takes hours: 100,000 worlds of layer 2, 50 kills of the controller during churn (root)
 	$(BIN)/python -m tests.property.simulation --seeds 100000 --first $(FIRST)
 	HERALD_SOAK_KILLS=50 $(PYTEST) -m e2e tests/e2e/test_controller_faults.py
@@ -96,5 +108,5 @@ image: setup ## build the container image without Docker; prints its tag
 	$(LAB) build image
 
 clean: ## remove what make setup and the tools made in the checkout
-	rm -rf $(VENV) $(DOCS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(DOCS) $(FUZZ) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

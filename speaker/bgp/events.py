@@ -74,7 +74,7 @@ def event_of(line: str) -> Event:
         return Unknown("text")
     try:
         document = json.loads(_NONE.sub(": null", line))
-    except ValueError:
+    except (ValueError, RecursionError):
         return Unknown("malformed")
     if not isinstance(document, dict):
         return Unknown("malformed")
@@ -94,7 +94,7 @@ def _counted(document: dict[str, Any]) -> Event:
         return Counted(
             {str(peer): {str(k): int(v) for k, v in found.items()} for peer, found in document["peers"].items()}
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return Unknown("session-counts")
 
 
