@@ -22,8 +22,9 @@ class Schedule(Generic[K]):
 
     def __init__(self, refresh: float, rate: float) -> None:
         self.refresh, self.rate = refresh, rate
-        self._due: dict[K, tuple[int, int]] = {}  # its valid entry in the heap, and how many of the burst are left
-        self._heap: list[tuple[float, int, K]] = []
+        self._due: dict[K, tuple[int, int]] = {}  # its valid entry in a heap, and how many of the burst are left
+        self._later: list[tuple[float, int, K]] = []  # by time
+        self._ready: list[tuple[int, K]] = []  # the latest request first, so the orders are negative
         self._order = 0
         self._allowance, self._counted_at = rate, 0.0
 
@@ -38,29 +39,28 @@ class Schedule(Generic[K]):
     def deadline(self) -> float | None:
         """When to ask `due` again."""
         self._clean()
-        if not self._heap:
+        if not self._ready and not self._later:
             return None
-        ready = self._counted_at + max(0.0, 1.0 - self._allowance) / self.rate
-        return max(self._heap[0][0], ready)
+        refilled = self._counted_at + max(0.0, 1.0 - self._allowance) / self.rate
+        return refilled if self._ready else max(self._later[0][0], refilled)
 
     def due(self, now: float) -> list[K]:
         """The keys to send for now, within the rate and at most AT_ONCE, the most recently requested first."""
         self._allowance = min(self.rate, self._allowance + (now - self._counted_at) * self.rate)
         self._counted_at = now
-        ready: list[tuple[int, K]] = []
-        self._clean()
-        while self._heap and self._heap[0][0] <= now:
-            _, order, key = heapq.heappop(self._heap)
-            ready.append((order, key))
-            self._clean()
-        ready.sort(reverse=True, key=lambda entry: entry[0])
-        take = int(min(len(ready), self._allowance + ROUNDING, AT_ONCE))
-        self._allowance -= take
-        for order, key in ready[take:]:
-            heapq.heappush(self._heap, (now, order, key))
-        for _, key in ready[:take]:
+        while self._later and self._later[0][0] <= now:
+            _, order, key = heapq.heappop(self._later)
+            heapq.heappush(self._ready, (-order, key))
+        room = int(min(self._allowance + ROUNDING, AT_ONCE))
+        found: list[K] = []
+        while self._ready and len(found) < room:
+            order, key = heapq.heappop(self._ready)
+            if self._stands(-order, key):
+                found.append(key)
+        self._allowance -= len(found)
+        for key in found:
             self._next(key, now)
-        return [key for _, key in ready[:take]]
+        return found
 
     def _next(self, key: K, now: float) -> None:
         left = self._due[key][1]
@@ -74,9 +74,15 @@ class Schedule(Generic[K]):
     def _plan(self, key: K, when: float, left: int) -> None:
         self._order += 1
         self._due[key] = (self._order, left)
-        heapq.heappush(self._heap, (when, self._order, key))
+        heapq.heappush(self._later, (when, self._order, key))
+
+    def _stands(self, order: int, key: K) -> bool:
+        """Whether the key was neither stopped nor planned anew since this entry."""
+        return self._due.get(key, (0,))[0] == order
 
     def _clean(self) -> None:
-        """Drop entries of keys that were stopped or planned anew."""
-        while self._heap and self._due.get(self._heap[0][2], (0,))[0] != self._heap[0][1]:
-            heapq.heappop(self._heap)
+        """Drop entries at the top that do not stand any more."""
+        while self._later and not self._stands(*self._later[0][1:]):
+            heapq.heappop(self._later)
+        while self._ready and not self._stands(-self._ready[0][0], self._ready[0][1]):
+            heapq.heappop(self._ready)
