@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.patient import assert_only_what_was_under_way_was_cut, reached
 from tests.e2e.train import Changes, train
-from tests.e2e.world import EXCLUDE, NAMESPACE, Address, World
+from tests.e2e.world import EXCLUDE, Address, World
 from tests.lab.namespaces import NETNS
 from tests.lab.wait import eventually
 
@@ -206,8 +206,7 @@ def test_a_rollout_with_graceful_restart_withdraws_nothing(world: World) -> None
             routed(world, address)
             eventually(lambda: graceful(world) == 3, within=30, what="three sessions with graceful restart")
             with table(world) as changes:
-                world.lab.kubectl("-n", NAMESPACE, "rollout", "restart", "daemonset/heraldlb-speaker")
-                world.lab.kubectl("-n", NAMESPACE, "rollout", "status", "daemonset/heraldlb-speaker", "--timeout=180s")
+                world.roll_speakers()
                 eventually(lambda: graceful(world) == 3, within=30, what="three sessions afterwards")
             assert_never_fewer(changes, address, 3)
             assert len(world.next_hops(address)) == 3

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.patient import assert_only_what_was_under_way_was_cut, reached
 from tests.e2e.train import Changes, train
-from tests.e2e.world import EXCLUDE, NAMESPACE, Address, World
+from tests.e2e.world import EXCLUDE, Address, World
 from tests.lab.namespaces import NETNS
 from tests.lab.wait import eventually
 
@@ -39,7 +39,6 @@ def test_no_new_connection_fails_while_the_owner_is_drained(world: World, addres
 def test_no_new_connection_fails_while_the_daemonset_is_rolled(world: World, address: Address) -> None:
     cli = NETNS / world.lab.space.name("cli")
     with Changes(cli, "ip", "monitor", "neigh") as moves, train(cli, address) as met:
-        world.lab.kubectl("-n", NAMESPACE, "rollout", "restart", "daemonset/heraldlb-speaker")
-        world.lab.kubectl("-n", NAMESPACE, "rollout", "status", "daemonset/heraldlb-speaker", "--timeout=180s")
+        world.roll_speakers()
     world.speakers_ready()
     assert_only_what_was_under_way_was_cut(met, moves)

@@ -125,6 +125,11 @@ class World:
         self.lab.wait_nodes_ready()
         self.speakers_ready()
 
+    def roll_speakers(self) -> None:
+        """Replace every speaker's pod, node by node, as a new version does."""
+        self.lab.kubectl("-n", NAMESPACE, "rollout", "restart", "daemonset/heraldlb-speaker")
+        self.lab.kubectl("-n", NAMESPACE, "rollout", "status", "daemonset/heraldlb-speaker", "--timeout=180s")
+
     def speakers_ready(self) -> None:
         def ready() -> bool:
             status = self.lab.get("daemonset", "heraldlb-speaker", NAMESPACE)["status"]
