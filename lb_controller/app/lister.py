@@ -60,7 +60,7 @@ class Lister:
         self._wake = asyncio.Event()
         self._missing: set[str] = set()
         self._listed: set[str] = set()
-        self._last: dict[str, tuple[int, int]] = {}  # source -> how often it was listed, and the version
+        self._last = dict.fromkeys(sources, (0, 0))  # how often it was listed, and the version
         self._came = asyncio.Event()
         self._log = logger(part="lister")
         self.failing: str | None = None
@@ -76,11 +76,11 @@ class Lister:
 
         After the first round it lists by itself: a round may be held up by another source.
         """
-        if 0 < self._last.get(source, (0, 0))[0] <= after:
+        if 0 < self._last[source][0] <= after:
             await self._until_listed(source)
-        while (last := self._last.get(source, (0, 0)))[0] <= after:
+        while self._last[source][0] <= after:
             await self._came.wait()
-        return last
+        return self._last[source]
 
     async def run(self) -> None:
         """List until cancelled."""
@@ -162,7 +162,7 @@ class Lister:
             return
         self._listed.add(source)
         self._report(found)
-        self._last[source] = self._last.get(source, (0, 0))[0] + 1, found.version
+        self._last[source] = self._last[source][0] + 1, found.version
         self._came.set()
         self._came = asyncio.Event()
         if source in self._missing:

@@ -92,18 +92,27 @@ def keyring_of(path: Path | None, link: str) -> Keyring:
     file is that key (its id is 0), so that a secret can be brought in and taken away again without a pause.
     """
     keys: dict[int, bytes] = {}
-    for line in map(str.strip, path.read_text().splitlines() if path is not None else [_PUBLIC]):
-        number, colon, secret = ("0", ":", "") if line == _PUBLIC else line.partition(":")
-        if not line:
-            continue
-        if not (colon and number.isdecimal() and (secret or line == _PUBLIC)):
-            raise ValueError(f"{path}: a line is `id:secret`, with an id from 0 to 255, or `{_PUBLIC}`")
-        if int(number) in keys:
-            raise ValueError(f"{path}: two lines have the id {int(number)} ({_PUBLIC} has 0)")
-        keys[int(number)] = secret.encode() or _NO_SECRET
+    lines = [_PUBLIC] if path is None else path.read_text().splitlines()
+    for line in filter(None, map(str.strip, lines)):
+        try:
+            number, secret = _key_of(line)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        if number in keys:
+            raise ValueError(f"{path}: two lines have the id {number} ({_PUBLIC} has 0)")
+        keys[number] = secret
     if not keys:
         raise ValueError(f"{path} holds no key")
     return Keyring(keys, next(iter(keys)), cluster="", link=link)
+
+
+def _key_of(line: str) -> tuple[int, bytes]:
+    if line == _PUBLIC:
+        return 0, _NO_SECRET
+    number, _, secret = line.partition(":")
+    if not (number.isdecimal() and secret):
+        raise ValueError(f"a line is `id:secret`, with an id from 0 to 255, or `{_PUBLIC}`")
+    return int(number), secret.encode()
 
 
 def tell(effect: Effect) -> None:

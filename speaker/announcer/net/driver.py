@@ -164,13 +164,12 @@ class Driver:
                 self._on_effect(effect)
 
     def _say(self, effect: Send | Probe) -> None:
-        match effect:
-            case _ if self._meeting is None:
-                pass
-            case Send(message, to):
-                self._meeting.send(message, to)
-            case Probe(address):
-                self._meeting.ask(address)
+        if self._meeting is None:
+            return
+        if isinstance(effect, Send):
+            self._meeting.send(effect.message, effect.to)
+        else:
+            self._meeting.ask(effect.address)
 
     def _own(self, address: Address, interfaces: frozenset[str], now: float) -> set[Port]:
         touched = set()
