@@ -89,6 +89,7 @@ class EventPoster:
         self._api, self._component, self._dropped, self._busy = api, component, dropped, busy
         self._patience = patience
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(limit)
+        self._turn = asyncio.Lock()  # while the first gives way, later ones do not overtake it
         self._log = structlog.get_logger().bind(part="events")
 
     def post(self, event: Event) -> None:
@@ -101,8 +102,9 @@ class EventPoster:
     async def run(self) -> None:
         """Post until cancelled; several of these may run at once."""
         while True:
-            event = await self._waiting.get()
-            await self._give_way()
+            async with self._turn:
+                event = await self._waiting.get()
+                await self._give_way()
             try:
                 async with asyncio.timeout(self._patience):
                     await self._post(event)

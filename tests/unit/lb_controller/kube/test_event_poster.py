@@ -43,3 +43,22 @@ def test_an_event_waits_while_there_is_urgent_work_but_not_for_ever(
 
     assert asyncio.run(main()) == 1
     assert next(asked) == min(waited + 1, 20)
+
+
+def test_an_event_that_gives_way_is_not_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a Service is told that it has its address, and then that it has none, which was before."""
+    monkeypatch.setattr(events, "_GIVE_WAY_SECONDS", 0.0)
+    asked = iter(range(10**7))
+
+    async def main() -> list[str]:
+        posted = Posted()
+        poster = EventPoster(cast(Api, posted), "test", lambda: None, busy=lambda: next(asked) < 1)
+        for reason in ("AddressNotInPool", "Assigned", "UnknownPool"):
+            poster.post(Event(ABOUT, "Normal", reason, "m", "2026-01-01T00:00:00Z"))
+        running = [asyncio.create_task(poster.run()) for _ in range(2)]
+        await poster.drain(5.0)
+        for task in running:
+            task.cancel()
+        return [str(body["reason"]) for body in posted.bodies]
+
+    assert asyncio.run(main()) == ["AddressNotInPool", "Assigned", "UnknownPool"]
